@@ -1,0 +1,47 @@
+/** Plans as data, never closures: they can be saved, digested, approved, and refused as stale. */
+import type { Diagnostic, Place } from '../core/diagnostic.ts'
+import type { Digest } from '../core/digest.ts'
+import type { Ref, Resource } from './resource.ts'
+
+/** Why a change is planned: a manifest, an edit by someone else put back, a hold, its release, or an end. */
+export type Why = 'manifest' | 'drift' | 'hold' | 'release' | 'withdrawal' | 'removal'
+
+type Cause = { readonly ref: Ref; readonly why: Why; readonly source: Place | { readonly incident: string } | null }
+
+export type Change<R extends Resource = Resource> =
+  | (Cause & { readonly action: 'create'; readonly before: null; readonly after: R })
+  | (Cause & { readonly action: 'update'; readonly before: R; readonly after: R })
+  | (Cause & { readonly action: 'delete'; readonly before: R; readonly after: null })
+
+/** What became of a change. `unknown`: the call may or may not have done its work; re-read before anything else. */
+export type Outcome = {
+  readonly ref: Ref
+  readonly result: 'applied' | 'failed' | 'skipped' | 'conflict' | 'unknown'
+  /** A sentence for people when the result is not `applied`. */
+  readonly detail?: string
+}
+
+/** A step held back by a guard. `accept` is the exact-count acceptance that lifts it: `delete=37`. */
+export type Refusal = {
+  readonly guard: string
+  readonly detail: string
+  readonly accept: string | null
+  readonly refs: readonly Ref[]
+}
+
+/** A change that would happen without the incident. */
+export type Held = { readonly ref: Ref; readonly incident: string }
+
+export type Plan = {
+  readonly version: 1
+  /** Over target, changes and refusals; equal plans for another target differ. */
+  readonly digest: Digest
+  readonly createdAt: string
+  readonly target: string
+  readonly changes: readonly Change[]
+  readonly refusals: readonly Refusal[]
+  readonly held: readonly Held[]
+  /** Objects that are in the way and not ours: reported, untouched. */
+  readonly contested: readonly { readonly ref: Ref; readonly reason: string }[]
+  readonly diagnostics: readonly Diagnostic[]
+}

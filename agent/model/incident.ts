@@ -1,0 +1,43 @@
+/** The words of an incident: classes, levers, states (mission section 6). The rules of its life are in `incident/lifecycle.ts`. */
+import type { Instant } from '../core/clock.ts'
+import type { Address, DomainName } from './name.ts'
+
+export const incidentClasses = [
+  'spam',
+  'phishing',
+  'masquerade',
+  'privileged-account-compromise',
+  'unprivileged-account-compromise',
+  'brute-force',
+  'infected-system',
+  'malware-distribution',
+  'misconfiguration',
+  'dos',
+  'unauthorized-use-of-resources',
+  'test',
+] as const
+export type IncidentClass = (typeof incidentClasses)[number]
+
+/** What a suspension closes. Without `--only`, all of them. */
+export const levers = ['send', 'receive', 'login', 'submission', 'collection', 'administrator', 'relay'] as const
+export type Lever = (typeof levers)[number]
+
+export type HoldScope = { readonly domain: DomainName /** null: the whole domain. */; readonly account: Address | null }
+
+/** What the two projections see of an open incident. A drill never becomes a hold. */
+export type Hold = {
+  readonly incident: string
+  readonly scope: HoldScope
+  readonly levers: readonly Lever[]
+  readonly since: Instant
+}
+
+/** `withdrawn` is for good: there is no way back but a new authorisation (S36). */
+export type IncidentState =
+  | 'containing'
+  | 'contained'
+  | 'awaiting-report'
+  | 'report-review'
+  | 'release-ready'
+  | 'released'
+  | 'annulled'

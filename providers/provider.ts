@@ -1,0 +1,66 @@
+/**
+ * The one interface between mailwarden and a system that it provisions. A provider reads all of a scope or throws,
+ * writes what it is told, and says truthfully what became of each change. It decides nothing.
+ */
+import type { Diagnostic } from '../agent/core/diagnostic.ts'
+import type { Change, Outcome } from '../agent/model/change.ts'
+import type { Kind, ProviderName, Resource } from '../agent/model/resource.ts'
+
+/** `all`, or the domains named (each with everything below it). */
+export type Scope = 'all' | { readonly domains: readonly string[] }
+
+/** What stands in the system. `mark` is the ownership mark found on the object, null when there is none. */
+export type Observed<R extends Resource = Resource> = { readonly resource: R; readonly mark: string | null }
+
+export type FailureKind =
+  | 'unreachable'
+  | 'timeout'
+  | 'unauthorized'
+  | 'rejected'
+  | 'conflict'
+  | 'unsupported'
+  | 'malformed-reply'
+
+/** The only class that providers throw on purpose. `message` is for people, `cause` for the log. */
+export class ProviderFailure extends Error {
+  override readonly name = 'ProviderFailure'
+  readonly kind: FailureKind
+  readonly retry: 'later' | 'never'
+
+  constructor(kind: FailureKind, message: string, options: { retry: 'later' | 'never'; cause?: unknown }) {
+    super(message, { cause: options.cause })
+    this.kind = kind
+    this.retry = options.retry
+  }
+}
+
+/** A change together with the mark to leave on the object (see `plan/ownership.ts`). */
+export type MarkedChange<R extends Resource = Resource> = { readonly change: Change<R>; readonly mark: string }
+
+export interface Provider<R extends Resource = Resource> extends AsyncDisposable {
+  readonly name: ProviderName
+  readonly kinds: readonly Kind[]
+  /** What the plan is for, part of its digest: `embedded-directory:./var/directory.db`. */
+  readonly target: string
+  /** Pure: what this backend cannot hold. */
+  check(resource: R): readonly Diagnostic[]
+  /** Pure and idempotent: equal things become identical. */
+  canonical(resource: R): R
+  /** All of the scope, or throws ProviderFailure; never a partial answer. Objects that are not ours are included. */
+  observe(scope: Scope, signal: AbortSignal): Promise<readonly Observed<R>[]>
+  /**
+   * One outcome per change, in any order. A change whose `before` no longer stands ends as `conflict`; the neighbour
+   * goes on. After an abort every change not yet begun ends as `skipped`.
+   */
+  apply(changes: readonly MarkedChange<R>[], signal: AbortSignal): AsyncIterable<Outcome>
+  /** A hint that somebody wrote to the system; undefined where it cannot be known. */
+  foreignWrites?(signal: AbortSignal): AsyncIterable<void>
+}
+
+/** Passwords are written, never compared: they belong to their holders. */
+export interface CredentialStore {
+  /** @param hash in a scheme that the mail server verifies, with its `{SCHEME}` prefix. */
+  setCredential(address: string, hash: string, changedAt: number): Promise<void>
+  /** Address to the instant (ms) of its last password change; accounts without a password are left out. */
+  credentialChanges(domain: string): Promise<ReadonlyMap<string, number>>
+}
