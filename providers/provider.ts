@@ -64,3 +64,22 @@ export interface CredentialStore {
   /** Address to the instant (ms) of its last password change; accounts without a password are left out. */
   credentialChanges(domain: string): Promise<ReadonlyMap<string, number>>
 }
+
+/** A message for a person, ready to leave; its id makes a repeat recognisable as the same one. */
+export type OutgoingNotice = {
+  /** Stable and safe as a file name: `INC-2026-0001.declared.director`. */
+  readonly id: string
+  /** Null: nobody can be reached by mail, so it is printed and carried. */
+  readonly to: string | null
+  readonly toName: string
+  readonly from: string
+  readonly subject: string
+  readonly text: string
+  /** Milliseconds since 1970. */
+  readonly at: number
+}
+
+/** How notices leave. Sending one twice is harmless: the id is the same. */
+export interface Notifier {
+  send(notice: OutgoingNotice): Promise<void>
+}

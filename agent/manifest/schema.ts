@@ -8,11 +8,14 @@ import { accesses, categories, scopes } from '../model/entity.ts'
 const closed = <P extends TProperties>(properties: P, description: string) =>
   Type.Object(properties, { additionalProperties: false, description })
 const oneOf = <const T extends readonly string[]>(values: T, description: string) =>
-  Type.Enum([...values] as unknown as [...T], { description })
+  Type.Unsafe<T[number]>({ type: 'string', enum: [...values], description })
 const text = (description: string, example?: string) =>
   Type.String({ minLength: 1, maxLength: 2000, description, ...(example === undefined ? {} : { examples: [example] }) })
-const day = (description: string) =>
-  Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$', description, examples: ['2026-03-02'] })
+/** The form of a day; that it is in the calendar is checked apart. */
+export const dayPattern = '^\\d{4}-\\d{2}-\\d{2}$'
+/** The form of a size. */
+export const sizePattern = '^\\d{1,15}(?:\\.\\d{1,3})?(?:B|KiB|MiB|GiB|TiB)$'
+const day = (description: string) => Type.String({ pattern: dayPattern, description, examples: ['2026-03-02'] })
 
 export const Day = day('A day, YYYY-MM-DD, in the operator’s time zone.')
 const Metadata = closed(
@@ -142,7 +145,7 @@ export const MailDomainSpec = closed(
       {
         accounts: Type.Integer({ minimum: 0, description: 'Accounts at most (S18).' }),
         storage: Type.String({
-          pattern: '^\\d+(?:\\.\\d+)?(?:B|KiB|MiB|GiB|TiB)$',
+          pattern: sizePattern,
           description: 'Storage at most.',
           examples: ['2GiB'],
         }),
@@ -228,7 +231,7 @@ export const AccountSpec = closed(
     access: Type.Optional(oneOf(accesses, 'From where it logs in.')),
     quota: Type.Optional(
       Type.String({
-        pattern: '^\\d+(?:\\.\\d+)?(?:B|KiB|MiB|GiB|TiB)$',
+        pattern: sizePattern,
         description: 'Storage of this account.',
         examples: ['200MiB'],
       }),
@@ -441,9 +444,13 @@ export const AgentSpec = closed(
       ),
     ),
     modes: Type.Optional(
-      Type.Record(Type.Enum([...policyNames]), oneOf(['off', 'observe', 'enforce'], 'Mode.'), {
-        description: 'Mode of each policy; enforce by default.',
-      }),
+      Type.Partial(
+        Type.Record(
+          Type.Enum([...policyNames]),
+          oneOf(['off', 'observe', 'enforce'], 'off: not asked; observe: only logged; enforce: it decides.'),
+        ),
+        { additionalProperties: false, description: 'Mode of each policy; enforce by default.' },
+      ),
     ),
     schedule: Type.Optional(
       closed(

@@ -14,6 +14,7 @@ export type AgentConfig = {
   readonly manifestsFolder: string
   readonly stateFolder: string
   readonly storeFile: string
+  /** Files that keep the newest signed head; the first one stands in the state folder. */
   readonly witnessFiles: readonly string[]
   readonly operator: {
     readonly name: string
@@ -83,6 +84,8 @@ export type WorldDomain = {
   /** Open holds on the whole domain. */
   readonly holds: readonly Hold[]
   readonly blockedBy: readonly Diagnostic[]
+  /** Gone from the manifests, but what was made of it still stands: it goes on until a removal is applied. */
+  readonly leaving: boolean
 }
 
 export type WorldAccount = {
@@ -92,6 +95,8 @@ export type WorldAccount = {
   /** Open holds on this account alone; those of the domain stand there. */
   readonly holds: readonly Hold[]
   readonly blockedBy: readonly Diagnostic[]
+  /** As of `WorldDomain`. */
+  readonly leaving: boolean
 }
 
 export type DkimKey = {

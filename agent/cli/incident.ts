@@ -1,0 +1,107 @@
+/** `suspend`, `incident …`, `withdraw`: words and options turned into one operation each. */
+import { readFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import { sha256 } from '../core/digest.ts'
+import { CommandFailure, call, finish, type LocalRunner } from './call.ts'
+import type { Act, Declare, Options } from './declare.ts'
+import { exits, type Io } from './io.ts'
+import { renderIncident, renderIncidents, renderSuspension } from './render-incident.ts'
+
+/** An attached document: its digest goes into the register, its bytes into the case's evidence. */
+type Attachment = { readonly name: string; readonly digest: string; readonly base64: string }
+
+const attachmentBytesMax = 512 * 1024
+
+function attach(file: string): Attachment {
+  let bytes: Buffer
+  try {
+    bytes = readFileSync(file)
+  } catch (error) {
+    throw new CommandFailure(exits.badInput, (error as Error).message)
+  }
+  if (bytes.length > attachmentBytesMax)
+    throw new CommandFailure(exits.badInput, `${file}: ${bytes.length} bytes; ${attachmentBytesMax} at most`)
+  return { name: file, digest: sha256(bytes), base64: bytes.toString('base64') }
+}
+
+export async function suspendCommand(io: Io, local: LocalRunner, scope: string, options: Options): Promise<number> {
+  const args = {
+    scope,
+    reason: options['reason'],
+    class: options['class'],
+    ...(options['only'] === undefined ? {} : { only: String(options['only']).split(',') }),
+    dryRun: options['dryRun'] === true,
+    drill: options['drill'] === true,
+  }
+  const result = await call(io, local, options, 'suspend', args)
+  return finish(io, result, json => renderSuspension(json, io.say, io.paint))
+}
+
+export async function withdrawCommand(io: Io, local: LocalRunner, domain: string, options: Options): Promise<number> {
+  const result = await call(io, local, options, 'withdraw', {
+    domain,
+    grounds: options['grounds'],
+    reason: options['reason'] ?? '',
+  })
+  return finish(io, result, json => renderSuspension(json, io.say, io.paint))
+}
+
+export function incidentCommands(program: Command, declare: Declare, act: Act, io: Io, local: LocalRunner): void {
+  const parent = program.command('incident').description(io.say('incident')).exitOverride()
+  const run = async (operation: string, args: Record<string, unknown>, options: Options): Promise<number> => {
+    const result = await call(io, local, options, operation, args)
+    return finish(io, result, json =>
+      operation === 'incident.list' ? renderIncidents(json, io.say, io.paint) : renderIncident(json, io.say, io.paint),
+    )
+  }
+  act(declare(parent, 'list', io.say('incidentList')).option('--all'), (_, options) =>
+    run('incident.list', { all: options['all'] === true }, options),
+  )
+  act(declare(parent, 'show <id>', io.say('incidentShow')), ([id], options) => run('incident.show', { id }, options))
+  act(
+    declare(parent, 'report <id>', io.say('incidentReport'))
+      .option('--file <file>', io.say('incidentReportFile'))
+      .option('--document <file>')
+      .option('--author <name>'),
+    ([id], options) => {
+      const fields = options['file'] === undefined ? undefined : attach(options['file'])
+      const document = options['document'] === undefined ? undefined : attach(options['document'])
+      return run('incident.report', { id, fields, document, author: options['author'] }, options)
+    },
+  )
+  act(
+    declare(parent, 'action <id>', io.say('incidentAction'))
+      .option('--what <text>')
+      .option('--who <name>')
+      .option('--day <day>')
+      .option('--evidence <file>')
+      .option('--verify <number>'),
+    ([id], options) => {
+      const evidence = options['evidence'] === undefined ? undefined : attach(options['evidence'])
+      const { what, who, day, verify } = options
+      return run(
+        'incident.action',
+        { id, what, who, day, evidence, verify: verify === undefined ? undefined : Number(verify) },
+        options,
+      )
+    },
+  )
+  act(declare(parent, 'rotate <id>', io.say('incidentRotate')), ([id], options) =>
+    run('incident.rotate', { id }, options),
+  )
+  act(declare(parent, 'mail <id> <decision>', io.say('incidentMail')), ([id, decision], options) =>
+    run('incident.mail', { id, decision }, options),
+  )
+  act(declare(parent, 'accept <id>', io.say('incidentAccept')), ([id], options) =>
+    run('incident.accept', { id }, options),
+  )
+  act(declare(parent, 'return <id>', io.say('incidentReturn')).requiredOption('--points <text>'), ([id], options) =>
+    run('incident.return', { id, points: options['points'] }, options),
+  )
+  act(declare(parent, 'release <id>', io.say('incidentRelease')), ([id], options) =>
+    run('incident.release', { id }, options),
+  )
+  act(declare(parent, 'annul <id>', io.say('incidentAnnul')).requiredOption('--reason <text>'), ([id], options) =>
+    run('incident.annul', { id, reason: options['reason'] }, options),
+  )
+}

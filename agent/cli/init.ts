@@ -1,0 +1,160 @@
+/** `init`: a configuration, an example institution, and the lines that Postfix and Dovecot need. Never overwrites. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { exits, type Io } from './io.ts'
+
+/** Filled configuration snippets for the mail servers; the composition root knows which directory they are for. */
+export type Snippets = (values: {
+  directory: string
+  policy: string
+}) => readonly { readonly path: string; readonly text: string }[]
+
+const policyAddress = '127.0.0.1:10031'
+
+function configText(schema: string): string {
+  return `# yaml-language-server: $schema=${schema}/agent.schema.json
+apiVersion: mailwarden/v1
+kind: Agent
+spec:
+  manifests: ./manifests
+  state: ./var                    # register, keys, outbox, sockets
+  operator:
+    name: Operator
+    language: es                  # of notices to you: es or en
+    timeZone: America/Havana      # days are days there
+    contacts: { support: support@operator.example, security: security@operator.example }
+    people:                       # who acts; a token each: mailwarden token create ana
+      - { name: ana, role: responder }
+      - { name: berta, role: security-lead }
+  national: { suffixes: [cu] }    # what "national" means
+  mail:
+    mx: [{ host: mx1.operator.example, priority: 10 }]
+    nameServers: [ns1.operator.example, ns2.operator.example]
+    hostmaster: hostmaster@operator.example
+  providers:
+    directory: { kind: embedded, file: ./var/directory.db }
+    dns: { kind: embedded, listen: 127.0.0.1:5353 }
+    notify: { kind: spool, folder: ./var/outbox }
+  listen: { policy: [${policyAddress}] }
+  schedule: { reconcile: "*/5 * * * *" }
+  limits: { deletes: 5, updatePercent: 30 }
+`
+}
+
+function exampleText(schema: string, today: string): string {
+  const year = Number(today.slice(0, 4))
+  const later = `${year + 3}${today.slice(4, 7)}-28`
+  return `# yaml-language-server: $schema=${schema}/manifest.schema.json
+apiVersion: mailwarden/v1
+kind: Institution
+metadata: { name: hospital-ejemplo }
+spec:
+  title: Hospital de Ejemplo
+  province: La Habana
+  language: es
+  director: { name: Ana Ejemplo, email: directora@otro-dominio.example }
+  representatives:
+    - { name: Luis Ejemplo, id: HE-0001, email: luis@otro-dominio.example, from: ${today} }
+  contract:
+    number: 1/${year}
+    signedOn: ${today}
+    validUntil: ${later}
+    document: evidence/contrato.pdf
+    supplements: [{ type: 3, signedOn: ${today}, document: evidence/suplemento-3.pdf }]
+  capacity:
+    determinedOn: ${today}
+    validUntil: ${later}
+    national: { capacity: 1000, used: 1000 }
+    provincial: { capacity: 100, used: 100 }
+    document: evidence/capacidad.pdf
+  networks: [10.20.0.0/16]
+---
+apiVersion: mailwarden/v1
+kind: MailDomain
+metadata: { name: hospital.example }
+spec:
+  institution: hospital-ejemplo
+  delivery: mailboxes
+  administrator: { login: admin }
+  limits: { accounts: 50, storage: 2GiB }
+  defaults: { send: national, receive: international, access: institution }
+---
+apiVersion: mailwarden/v1
+kind: AccountList
+metadata: { name: hospital.example }
+spec:
+  domain: hospital.example
+  requests:
+    - number: SC-${year}-001
+      agreement: { number: "1", date: ${today} }
+      filedBy: HE-0001
+      approvedBy: director
+      signed: true
+      stamped: true
+      document: evidence/sc-${year}-001.pdf
+  accounts:
+    - name: mlopez
+      holder: { name: María Ejemplo, id: HE-0002, post: Enfermera, purpose: asistencia, category: care }
+      request: SC-${year}-001
+`
+}
+
+export function initCommand(io: Io, lent: { snippets: Snippets; today: () => string }, folder: string): number {
+  const root = resolve(folder)
+  const schemaFolder = fileURLToPath(new URL('../../config/schema', import.meta.url))
+  const schemaFrom = (file: string) => relative(dirname(join(root, file)), join(root, 'schema')) || '.'
+  const directory = join(root, 'var', 'directory.db')
+  const files: { path: string; text: string }[] = [
+    { path: 'mailwarden.yaml', text: configText(`./${schemaFrom('mailwarden.yaml')}`) },
+    { path: 'manifests/example.yaml', text: exampleText(schemaFrom('manifests/example.yaml'), lent.today()) },
+    ...lent.snippets({ directory, policy: policyAddress }),
+  ]
+  for (const name of ['manifest.schema.json', 'agent.schema.json'])
+    files.push({ path: `schema/${name}`, text: readText(join(schemaFolder, name)) })
+  const taken = files.find(file => existsSync(join(root, file.path)))
+  if (taken !== undefined) {
+    io.err(io.say('initExists', { file: join(folder, taken.path) }))
+    return exits.failed
+  }
+  for (const { path, text } of files) {
+    const file = join(root, path)
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, text)
+  }
+  const essential = policyLines()
+  if (io.json) {
+    io.out(
+      JSON.stringify({ version: 1, folder: root, files: files.map(file => file.path), postfix: essential }, null, 2),
+    )
+    return exits.done
+  }
+  io.out([
+    io.say('initDone', { folder: root }),
+    `  ${io.say('initStep1')}`,
+    `  ${io.say('initStep2')}`,
+    `  ${io.say('initStep3')}`,
+    '',
+  ])
+  io.out([io.say('initPostfix', { folder: join(folder, 'postfix') }), ...essential.map(line => `  ${line}`)])
+  return exits.done
+}
+
+/** The lines without which nothing is enforced: asked for each recipient and at end of data, waiting mail when nobody answers. */
+function policyLines(): string[] {
+  const clause = (context: string) =>
+    `{ inet:${policyAddress}, timeout=5s, try_limit=2, retry_delay=1s, { default_action = 451 4.3.5 policy service unavailable }, policy_context=${context} }`
+  return [
+    '# main.cf',
+    `mailwarden_inbound = ${clause('inbound')}`,
+    `mailwarden_submission = ${clause('submission')}`,
+    'smtpd_recipient_restrictions = check_policy_service $mailwarden_inbound',
+    '# master.cf, below the submission service',
+    '  -o { smtpd_recipient_restrictions = check_policy_service $mailwarden_submission, permit_sasl_authenticated, reject }',
+    '  -o { smtpd_end_of_data_restrictions = check_policy_service $mailwarden_submission }',
+  ]
+}
+
+function readText(file: string): string {
+  return readFileSync(file, 'utf8')
+}

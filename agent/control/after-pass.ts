@@ -1,0 +1,116 @@
+/**
+ * What follows each pass: levers are probed and put on record, and notices go out. A lever is verified by asking the
+ * very door that it closes: the live decision decides a request, the directory is read again.
+ */
+
+import type { Notifier } from '../../providers/provider.ts'
+import type { Clock } from '../core/clock.ts'
+import { decide } from '../decision/decide.ts'
+import type { Snapshot } from '../decision/snapshot.ts'
+import type { Incident, LeverState } from '../incident/incident.ts'
+import { openIncidents } from '../incident/lifecycle.ts'
+import { leverEntries } from '../incident/recovery.ts'
+import type { Lever } from '../model/incident.ts'
+import type { DirectoryAccount, DirectoryDomain } from '../model/resource.ts'
+import type { World } from '../model/world.ts'
+import { isProvisioned } from '../model/world.ts'
+import { deliverNotices, makeNotices } from '../notify/follow.ts'
+import { daemonActor, type Engine } from '../reconcile/engine.ts'
+import type { LivePolicy } from './live.ts'
+
+export type AfterPassParts = { readonly engine: Engine; readonly notifier: Notifier; readonly live: LivePolicy | null }
+
+export async function afterPass({ engine, notifier, live }: AfterPassParts, signal: AbortSignal): Promise<void> {
+  await recordLevers(engine, live, signal)
+  const { clock, log } = engine.parts
+  await deliverNotices(makeNotices(engine.history.incidents, engine.world()), {
+    notifier,
+    append: entries => engine.append(entries),
+    clock,
+    log,
+  })
+}
+
+async function recordLevers(engine: Engine, live: LivePolicy | null, signal: AbortSignal): Promise<void> {
+  const open = openIncidents(engine.history.incidents).filter(({ drill }) => !drill)
+  const world = engine.world()
+  const domains = [...new Set(open.map(incident => incident.scope.domain))]
+  if (domains.length === 0) return
+  const observed = await engine.observe({ domains }, signal)
+  const standing = new Map(observed.map(({ resource }) => [`${resource.kind}:${resource.key}`, resource]))
+  const probed: Probed = { world, standing, snapshot: live?.snapshot() ?? null, clock: engine.parts.clock }
+  const found = open.flatMap(incident =>
+    incident.levers.map(lever => ({ incident: incident.id, lever, state: probe(lever, incident, probed) })),
+  )
+  await engine.append(
+    leverEntries(engine.history.incidents, found, { actor: daemonActor, at: engine.parts.clock.now() }),
+  )
+}
+
+type Probed = {
+  readonly world: World
+  readonly standing: ReadonlyMap<string, unknown>
+  /** Null when no daemon answers: mail waits meanwhile, but nothing was proved. */
+  readonly snapshot: Snapshot | null
+  readonly clock: Clock
+}
+
+function probe(lever: Lever, incident: Incident, probed: Probed): LeverState {
+  switch (lever) {
+    case 'send':
+    case 'relay':
+      return probeLive(probed, incident, 'send')
+    case 'receive':
+      return probeLive(probed, incident, 'receive')
+    case 'login':
+    case 'submission':
+      return probeDirectory(probed, incident, 'login')
+    case 'collection':
+      return probeDirectory(probed, incident, 'collection')
+    case 'administrator':
+      return probeDirectory(probed, incident, 'administrator')
+  }
+}
+
+/** Asks the live decision as Postfix would, in the name of an account of the scope. */
+function probeLive({ world, snapshot, clock }: Probed, incident: Incident, direction: 'send' | 'receive'): LeverState {
+  if (snapshot === null) return 'applied'
+  const { domain, account } = incident.scope
+  const address =
+    account ??
+    [...world.accounts.values()].find(one => one.account.domain === domain && isProvisioned(one.state))?.account
+      .address ??
+    world.domains.get(domain)?.domain.administrator
+  // Nobody is there who could send or receive: the door leads nowhere.
+  if (address === undefined) return 'verified'
+  const common = { state: 'RCPT', instance: `probe.${incident.id}`, clientAddress: '127.0.0.1', recipient: address }
+  const request =
+    direction === 'send'
+      ? { ...common, login: address, sender: address }
+      : { ...common, login: '', sender: 'probe@probe.invalid' }
+  const decision = decide(snapshot, request, { at: clock.now(), usage: null })
+  const wanted = direction === 'send' ? 'suspended' : 'suspended-inbound'
+  return decision.verdicts.some(verdict => verdict.policy === wanted) ? 'verified' : 'failed'
+}
+
+function probeDirectory(
+  { world, standing }: Probed,
+  incident: Incident,
+  door: 'login' | 'collection' | 'administrator',
+): LeverState {
+  const { domain, account } = incident.scope
+  const entry = world.domains.get(domain)
+  // Never provisioned: there is no login to close.
+  if (entry === undefined || !isProvisioned(entry.state)) return 'verified'
+  if (account !== null) {
+    if (door !== 'login') return 'verified'
+    const found = standing.get(`account:${account}`) as DirectoryAccount | undefined
+    return found === undefined || found.status !== 'active' ? 'verified' : 'failed'
+  }
+  if (door === 'administrator') {
+    const found = standing.get(`account:${entry.domain.administrator}`) as DirectoryAccount | undefined
+    return found === undefined || found.status !== 'active' ? 'verified' : 'failed'
+  }
+  const found = standing.get(`domain:${domain}`) as DirectoryDomain | undefined
+  return found === undefined || found[door] !== 'active' ? 'verified' : 'failed'
+}

@@ -1,0 +1,285 @@
+/**
+ * `suspend`, `incident …` and `withdraw` as operations: the acts judge, the register records, the engine closes or opens
+ * the doors in the incident lane. A hold is in force, and witnessed, before anything is answered.
+ */
+import type { Diagnostic } from '../core/diagnostic.ts'
+import { hit } from '../core/failpoint.ts'
+import { wordsOf } from '../core/messages.ts'
+import type { ActContext, ActResult } from '../incident/acting.ts'
+import { annul, release, withdraw } from '../incident/ending.ts'
+import type { Incident } from '../incident/incident.ts'
+import { fileReport, recordAction, reviewReport, verifyAction } from '../incident/papers.ts'
+import { decideMail, rotate } from '../incident/recovery.ts'
+import { suspend } from '../incident/suspend.ts'
+import { parseReport } from '../manifest/report.ts'
+import { suggest } from '../manifest/suggest.ts'
+import type { HoldScope } from '../model/incident.ts'
+import { domainOf, parseAddress, parseDomainName } from '../model/name.ts'
+import { isProvisioned, type World } from '../model/world.ts'
+import type { Acceptance } from '../plan/guards.ts'
+import { generatePassword, hashPassword } from '../standards/password.ts'
+import { afterPass } from './after-pass.ts'
+import { heldMail, incidentSummaries, incidentView } from './incident-views.ts'
+import type { Operation, OperationContext, OperationRow } from './operation.ts'
+import { failed, type OperationResult } from './protocol.ts'
+import { diagnosticsView } from './views.ts'
+
+function resolveScope(world: World, text: string): HoldScope | undefined {
+  const domain = parseDomainName(text)
+  if (domain !== undefined) return world.domains.has(domain) ? { domain, account: null } : undefined
+  const address = parseAddress(text)
+  if (address === undefined) return undefined
+  const direct = world.accounts.get(address)?.account
+  if (direct !== undefined) return { domain: direct.domain, account: direct.address }
+  for (const { account } of world.accounts.values())
+    if (account.aliases.includes(address)) return { domain: account.domain, account: account.address }
+  return undefined
+}
+
+/** With manifests that can't be read, a name that nobody knows may be right; a hold on a wrong one harms nobody. */
+function unknownScope({ engine }: OperationContext, text: string): HoldScope | undefined {
+  const { unreadable, blocked } = engine.checked
+  const domain = parseDomainName(text)
+  const address = domain === undefined ? parseAddress(text) : undefined
+  const account = address === undefined ? null : { domain: domainOf(address), account: address }
+  const scope = domain === undefined ? account : { domain, account: null }
+  if (scope === null) return undefined
+  const named = blocked.has(`domain:${scope.domain}`) || blocked.has(`account:${scope.account}`)
+  return unreadable.length > 0 || named ? scope : undefined
+}
+
+function actContext(context: OperationContext): ActContext {
+  const { engine, caller } = context
+  const { clock, config } = engine.parts
+  const world = engine.world()
+  return {
+    actor: caller.actor,
+    token: caller.token,
+    people: config.operator.people,
+    at: clock.now(),
+    timeZone: config.operator.timeZone,
+    resolveScope: text => resolveScope(world, text),
+    unknownScope: text => unknownScope(context, text),
+    suggest,
+    scopeNames: () => [...world.domains.keys(), ...world.accounts.keys()],
+    heldMail,
+  }
+}
+
+function refusedResult(exit: number, refusals: readonly Diagnostic[], { caller }: OperationContext): OperationResult {
+  const shown = diagnosticsView(refusals, caller.language)
+  const line = (diagnostic: Diagnostic) => {
+    const { suggestion } = diagnostic
+    const { summary, detail } = wordsOf(diagnostic, caller.language)
+    return `${diagnostic.code}: ${summary}. ${detail}${suggestion === undefined ? '' : ` → ${suggestion}`}`
+  }
+  return { exit, json: { version: 1, error: refusals.map(line).join('\n'), refusals: shown } }
+}
+
+/** The text of a person's argument. */
+function word(value: unknown): string {
+  return typeof value === 'string' ? value : ''
+}
+
+/** Records an act and, where doors are to move, closes or opens them in the most urgent lane. */
+async function carryOut(
+  result: ActResult,
+  context: OperationContext,
+  doors: 'move' | 'stay',
+): Promise<OperationResult> {
+  if (!result.ok) return refusedResult(result.exit, result.refusals, context)
+  const { engine, witness, caller } = context
+  if (doors === 'move') hit('suspend.beforeDeclared')
+  await engine.append(result.entries)
+  if (doors === 'move') hit('suspend.afterDeclared')
+  await witness()
+  if (doors === 'move') await moveDoors(result.incident, context)
+  const incident = result.incident === null ? undefined : engine.history.incidents.byId.get(result.incident)
+  return {
+    exit: result.exit,
+    json: {
+      version: 1,
+      incident: result.incident,
+      already: result.note === 'already',
+      needsSecond: result.note === 'first',
+      message: wordsOf({ severity: 'warning', ...result.message }, caller.language).summary,
+      warnings: diagnosticsView(result.warnings, caller.language),
+      ...(incident === undefined ? {} : incidentView(incident)),
+    },
+  }
+}
+
+async function moveDoors(id: string | null, context: OperationContext): Promise<void> {
+  const { engine, caller, live, signal } = context
+  const incident = id === null ? undefined : engine.history.incidents.byId.get(id)
+  await engine.parts.queue.add('incident', async () => {
+    if (incident?.drill !== true) {
+      const scope = incident === undefined ? ('all' as const) : { domains: [incident.scope.domain] }
+      await engine.reconcile({
+        lane: 'incident',
+        scope,
+        actor: caller.actor,
+        signal,
+        acceptance: acceptanceOf(incident),
+      })
+      live?.refresh()
+    }
+    await afterPass(context, signal)
+  })
+}
+
+/** Opening the doors of one incident was approved by two people: that is more than an exact count. */
+function acceptanceOf(incident: Incident | undefined): Acceptance {
+  return incident === undefined || incident.ended === null ? {} : { update: 'any' }
+}
+
+const suspendOperation: Operation = async (args, context) => {
+  const only = Array.isArray(args['only']) ? { only: args['only'].map(String) } : {}
+  const drill = args['drill'] === true
+  const request = {
+    scope: word(args['scope']),
+    reason: word(args['reason']),
+    class: word(args['class']),
+    drill,
+    ...only,
+  }
+  const result = suspend(context.engine.history.incidents, request, actContext(context))
+  if (!result.ok) return refusedResult(result.exit, result.refusals, context)
+  if (args['dryRun'] === true)
+    return { exit: 0, json: { version: 1, dryRun: true, ...blastRadius(request.scope, context) } }
+  const done = await carryOut(result, context, 'move')
+  const states = Object.values((done.json['levers'] ?? {}) as Record<string, string>)
+  const exit = states.includes('failed') ? 1 : done.exit
+  return { exit, json: { ...done.json, scope: request.scope, drill, dryRun: false } }
+}
+
+/** What a suspension would touch (P1), from the world alone. */
+function blastRadius(text: string, context: OperationContext): Record<string, unknown> {
+  const world = context.engine.world()
+  const scope = resolveScope(world, text.trim()) ?? unknownScope(context, text.trim())
+  const domain = scope === undefined ? undefined : world.domains.get(scope.domain)
+  const institution = domain === undefined ? undefined : world.institutions.get(domain.domain.institution)
+  const accounts = [...world.accounts.values()].filter(({ account, state }) => {
+    const covered = scope?.account === null ? account.domain === scope.domain : account.address === scope?.account
+    return covered && isProvisioned(state)
+  })
+  const people = [institution?.director, institution?.representative, { email: world.config.operator.security }]
+  return {
+    scope: text,
+    accounts: accounts.length,
+    aliases: accounts.reduce((sum, { account }) => sum + account.aliases.length, 0),
+    inbound: domain?.domain.inboundWhenSuspended ?? 'defer',
+    told: people.flatMap(person => person?.email ?? []),
+  }
+}
+
+const list: Operation = async (args, { engine }) => ({
+  exit: 0,
+  json: { version: 1, incidents: incidentSummaries(engine, args['all'] === true) },
+})
+
+const show: Operation = async (args, { engine }) => {
+  const incident = engine.history.incidents.byId.get(word(args['id']))
+  if (incident === undefined) return failed(65, `E-INCIDENT-UNKNOWN: ${word(args['id'])}`)
+  return { exit: 0, json: { version: 1, ...incidentView(incident) } }
+}
+
+type Attachment = { readonly name: string; readonly digest: string; readonly base64: string }
+
+const report: Operation = async (args, context) => {
+  const attached = args['fields'] as Attachment | undefined
+  const fields = attached === undefined ? {} : parseReport(Buffer.from(attached.base64, 'base64').toString('utf8'))
+  if (fields === undefined) return failed(65, `${attached?.name}: no YAML or JSON object`)
+  const document = (args['document'] as Attachment | undefined)?.digest ?? attached?.digest
+  const author = word(args['author']) || undefined
+  const request = { incident: word(args['id']), fields: { incident: word(args['id']), ...fields }, document, author }
+  return carryOut(fileReport(context.engine.history.incidents, request, actContext(context)), context, 'stay')
+}
+
+const action: Operation = async (args, context) => {
+  const { incidents } = context.engine.history
+  const incident = word(args['id'])
+  if (typeof args['verify'] === 'number')
+    return carryOut(verifyAction(incidents, { incident, action: args['verify'] }, actContext(context)), context, 'stay')
+  const evidence = (args['evidence'] as Attachment | undefined)?.digest
+  const text = (key: string) => word(args[key]) || undefined
+  const request = { incident, what: text('what'), who: text('who'), day: text('day'), evidence }
+  return carryOut(recordAction(incidents, request, actContext(context)), context, 'stay')
+}
+
+/** Every password in the scope is replaced by one that nobody has seen; holders get new ones by `password`. */
+const rotateOperation: Operation = async (args, context) => {
+  const { engine, credentials, random } = context
+  const { incidents } = engine.history
+  const id = word(args['id'])
+  const judged = rotate(incidents, { incident: id }, actContext(context))
+  const incident = incidents.byId.get(id)
+  if (!judged.ok || incident === undefined) return carryOut(judged, context, 'stay')
+  const proof = incident.drill ? { expected: 0, rotated: 0 } : await rotateScope(incident)
+  return carryOut(rotate(engine.history.incidents, { incident: id, proof }, actContext(context)), context, 'stay')
+
+  async function rotateScope({ scope }: Incident): Promise<{ expected: number; rotated: number }> {
+    const started = engine.parts.clock.now()
+    const known = await credentials.credentialChanges(scope.domain)
+    const scoped = [...known.keys()].filter(address => scope.account === null || address === scope.account)
+    for (const address of scoped)
+      await credentials.setCredential(address, await hashPassword(generatePassword(random)), engine.parts.clock.now())
+    // Read back: a secret counts as rotated when the directory says so, not because it was written.
+    const changed = await credentials.credentialChanges(scope.domain)
+    return { expected: scoped.length, rotated: scoped.filter(address => (changed.get(address) ?? 0) >= started).length }
+  }
+}
+
+/** An act that needs nothing but an incident's number and a word or two. */
+function act(
+  judge: (context: OperationContext, incident: string, args: Readonly<Record<string, unknown>>) => ActResult,
+  doors: 'move' | 'stay',
+): Operation {
+  return async (args, context) => {
+    const result = judge(context, word(args['id']), args)
+    return carryOut(result, context, doors === 'move' && result.ok && result.note === 'done' ? 'move' : 'stay')
+  }
+}
+
+const life = (context: OperationContext) => context.engine.history.incidents
+
+const accept = act(
+  (context, incident) => reviewReport(life(context), { incident, result: 'accepted' }, actContext(context)),
+  'stay',
+)
+const giveBack = act((context, incident, args) => {
+  const points = word(args['points'])
+  return reviewReport(life(context), { incident, result: 'returned', points }, actContext(context))
+}, 'move')
+const mail = act(
+  (context, incident, args) =>
+    decideMail(life(context), { incident, decision: word(args['decision']) }, actContext(context)),
+  'stay',
+)
+const releaseOperation = act((context, incident) => release(life(context), { incident }, actContext(context)), 'move')
+const annulOperation = act(
+  (context, incident, args) => annul(life(context), { incident, reason: word(args['reason']) }, actContext(context)),
+  'move',
+)
+const withdrawOperation = act((context, _, args) => {
+  const request = { domain: word(args['domain']), grounds: word(args['grounds']), reason: word(args['reason']) }
+  return withdraw(life(context), request, actContext(context))
+}, 'move')
+
+const writes = () => true
+const reads = () => false
+
+export const incidentOperations: readonly (readonly [string, OperationRow])[] = [
+  ['suspend', { run: suspendOperation, changes: args => args['dryRun'] !== true }],
+  ['incident.list', { run: list, changes: reads }],
+  ['incident.show', { run: show, changes: reads }],
+  ['incident.report', { run: report, changes: writes }],
+  ['incident.action', { run: action, changes: writes }],
+  ['incident.rotate', { run: rotateOperation, changes: writes }],
+  ['incident.mail', { run: mail, changes: writes }],
+  ['incident.accept', { run: accept, changes: writes }],
+  ['incident.return', { run: giveBack, changes: writes }],
+  ['incident.release', { run: releaseOperation, changes: writes }],
+  ['incident.annul', { run: annulOperation, changes: writes }],
+  ['withdraw', { run: withdrawOperation, changes: writes }],
+]

@@ -1,0 +1,38 @@
+/** The JSON of incidents, for `incident show`, `incident list` and `status`. */
+import { formatInstant } from '../core/clock.ts'
+import { type HeldMail, releaseGate, stateOf } from '../incident/gate.ts'
+import type { Incident } from '../incident/incident.ts'
+import type { Engine } from '../reconcile/engine.ts'
+
+/** No queue lever exists with embedded parts: no message is held anywhere that somebody could decide on. */
+export const heldMail: HeldMail = 'none'
+
+export function incidentView(incident: Incident): Record<string, unknown> {
+  const { id, scope, approvals, rotation, ended } = incident
+  return {
+    id,
+    state: stateOf(incident, heldMail),
+    class: incident.class,
+    domain: scope.domain,
+    account: scope.account,
+    drill: incident.drill,
+    declaredAt: formatInstant(incident.declaredAt),
+    declaredBy: incident.declaredBy,
+    containedAt: incident.containedAt === null ? null : formatInstant(incident.containedAt),
+    reasons: incident.reasons.map(({ text }) => text ?? ''),
+    levers: Object.fromEntries(incident.levers.map(lever => [lever, incident.progress.get(lever) ?? 'pending'])),
+    reports: incident.reports.map(report => ({ ...report, at: formatInstant(report.at) })),
+    actions: incident.actions,
+    rotatedAt: rotation === null ? null : formatInstant(rotation.at),
+    mailDecision: incident.mail,
+    missing: ended === null ? releaseGate(incident, heldMail) : [],
+    releaseApprovedBy: approvals.release?.by ?? null,
+    annulApprovedBy: approvals.annul?.by ?? null,
+    notices: incident.notices.map(notice => ({ ...notice, at: formatInstant(notice.at) })),
+    end: ended === null ? null : { how: ended.how, at: formatInstant(ended.at), by: ended.by },
+  }
+}
+
+export function incidentSummaries(engine: Engine, all: boolean): readonly Record<string, unknown>[] {
+  return [...engine.history.incidents.byId.values()].filter(({ ended }) => all || ended === null).map(incidentView)
+}

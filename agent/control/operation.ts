@@ -1,0 +1,43 @@
+/** What an operation is given and gives: the shape that every command of the agent has. Types only. */
+import type { CredentialStore, Notifier } from '../../providers/provider.ts'
+import type { Language } from '../model/entity.ts'
+import type { Engine } from '../reconcile/engine.ts'
+import type { Actor, Stored } from '../register/register.ts'
+import type { LivePolicy } from './live.ts'
+import type { OperationResult } from './protocol.ts'
+
+/** Who asks, as far as it could be proved. `token` is true for a person with a valid token. */
+export type Caller = {
+  readonly actor: Actor
+  readonly token: boolean
+  /** A token was given and is not valid. */
+  readonly refused: boolean
+  readonly language: Language
+}
+
+export type OperationContext = {
+  readonly engine: Engine
+  readonly credentials: CredentialStore
+  readonly notifier: Notifier
+  readonly caller: Caller
+  readonly progress: (done: number, total: number) => void
+  readonly signal: AbortSignal
+  /** The running daemon; null when a command works by itself. */
+  readonly daemon: { readonly pid: number; readonly startedAt: string } | null
+  readonly live: LivePolicy | null
+  /** Sentences about a register that does not verify; empty when it does. */
+  readonly findings: () => readonly string[]
+  /** Resolves when the newest head stands in every witness. */
+  readonly witness: () => Promise<void>
+  /** Alarms of the register that stop nothing. */
+  readonly troubles: () => readonly string[]
+  readonly acceptHead: (actor: Actor, reason: string) => Promise<Stored>
+  readonly random: (bytes: number) => Uint8Array
+}
+
+export type Operation = (args: Readonly<Record<string, unknown>>, context: OperationContext) => Promise<OperationResult>
+
+export type OperationRow = {
+  readonly run: Operation /** True when it writes: then it needs the daemon or the lock. */
+  readonly changes: (args: Readonly<Record<string, unknown>>) => boolean
+}

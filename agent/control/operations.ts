@@ -1,0 +1,210 @@
+/**
+ * What commands do, one function each: arguments and an actor in, an exit code and JSON out. The daemon runs them for a
+ * command that reached it; a command that found no daemon runs them itself. Every change goes through the engine's queue.
+ */
+
+import { ProviderFailure, type Scope } from '../../providers/provider.ts'
+import { explain } from '../decision/explain.ts'
+import { buildSnapshot } from '../decision/snapshot.ts'
+import type { Plan } from '../model/change.ts'
+import type { Language } from '../model/entity.ts'
+import { parseDomainName } from '../model/name.ts'
+import type { Acceptance } from '../plan/guards.ts'
+import { planAgeMaxMs } from '../plan/plan.ts'
+import type { Engine } from '../reconcile/engine.ts'
+import { afterPass } from './after-pass.ts'
+import { incidentOperations } from './incident-operations.ts'
+import { incidentSummaries } from './incident-views.ts'
+import type { Operation, OperationContext, OperationRow } from './operation.ts'
+import { peopleOperations } from './people-operations.ts'
+import { failed, type OperationResult } from './protocol.ts'
+import { type ApplyView, countOutcomes, diagnosticsView, domainViews, planExit, planView } from './views.ts'
+
+function words(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter(item => typeof item === 'string') : []
+}
+
+/** Domains, or institutions standing for all of theirs. */
+function parseScope(engine: Engine, names: readonly string[]): Scope | OperationResult {
+  if (names.length === 0) return 'all'
+  const world = engine.world()
+  const domains = new Set<string>()
+  for (const name of names) {
+    const domain = parseDomainName(name)
+    const known =
+      domain !== undefined &&
+      (world.domains.has(domain) || [...engine.history.owned.values()].some(({ ref }) => ref.key.startsWith(domain)))
+    if (known) domains.add(domain)
+    else if (world.institutions.has(name))
+      for (const [key, { domain: own }] of world.domains) own.institution === name && domains.add(key)
+    else return failed(65, `unknown domain or institution: ${name}`)
+  }
+  return { domains: [...domains] }
+}
+
+const plan: Operation = async (args, { engine, caller, signal }) => {
+  const scope = parseScope(engine, words(args['scope']))
+  if (typeof scope === 'object' && 'exit' in scope) return scope
+  const { plan } = await engine.plan(scope, parseAcceptance(args['accept']), signal)
+  return { exit: planExit(plan), json: { ...planView(plan, caller.language), scope } }
+}
+
+type SavedPlan = {
+  readonly digest: string
+  readonly createdAt: string
+  readonly scope: Scope
+  readonly changes: Plan['changes']
+}
+
+function parseSaved(value: unknown): SavedPlan | undefined {
+  const saved = value as Partial<SavedPlan> | null
+  if (
+    saved === null ||
+    typeof saved !== 'object' ||
+    typeof saved.digest !== 'string' ||
+    typeof saved.createdAt !== 'string'
+  )
+    return undefined
+  const scoped = saved.scope === 'all' || (typeof saved.scope === 'object' && Array.isArray(saved.scope?.domains))
+  return scoped ? (saved as SavedPlan) : undefined
+}
+
+function parseAcceptance(value: unknown): Acceptance {
+  return (value ?? {}) as Acceptance
+}
+
+const apply: Operation = async (args, context) => {
+  const { engine, caller, progress, signal } = context
+  const { clock, queue } = engine.parts
+  const saved = args['plan'] === undefined ? null : parseSaved(args['plan'])
+  if (saved === undefined) return failed(65, 'not a saved plan')
+  const scope = saved?.scope ?? parseScope(engine, words(args['scope']))
+  if (typeof scope === 'object' && 'exit' in scope) return scope
+  let stale = saved !== null && clock.now() - Date.parse(saved.createdAt) > planAgeMaxMs
+  return queue.add('operator', async () => {
+    await engine.reload()
+    const report = await engine.reconcile({
+      lane: 'operator',
+      scope,
+      actor: caller.actor,
+      acceptance: parseAcceptance(args['accept']),
+      progress,
+      signal,
+      approve(plan) {
+        const reviewed = typeof args['digest'] === 'string' ? args['digest'] : saved?.digest
+        stale ||= reviewed !== undefined && reviewed !== plan.digest
+        return stale || plan.refusals.length > 0 ? 'stop' : 'go'
+      },
+    })
+    await afterPass(context, signal)
+    context.live?.refresh()
+    const view: ApplyView = {
+      version: 1,
+      digest: report.plan.digest,
+      counts: countOutcomes(report.outcomes),
+      keysMade: report.keysMade,
+      converged: report.converged,
+      outcomes: report.outcomes,
+      ...refusedView(report.plan, caller.language),
+    }
+    return { exit: applyExit(report, stale), json: { ...view, stale } }
+  })
+}
+
+function refusedView(
+  plan: Plan,
+  language: Language,
+): Pick<ApplyView, 'refusals' | 'held' | 'contested' | 'diagnostics'> {
+  const { refusals, held, contested, diagnostics } = planView(plan, language)
+  return { refusals, held, contested, diagnostics }
+}
+
+function applyExit(
+  report: { plan: Plan; converged: boolean; outcomes: readonly { result: string }[] },
+  stale: boolean,
+): number {
+  if (stale) return 4
+  if (report.plan.refusals.length > 0) return 3
+  if (report.outcomes.some(outcome => outcome.result !== 'applied')) return 1
+  if (report.plan.contested.length > 0) return 2
+  return report.converged ? 0 : 1
+}
+
+const status: Operation = async (_, { engine, caller, signal, daemon, findings, troubles }) => {
+  const world = engine.world()
+  const { config, register, providers } = engine.parts
+  const checks = await Promise.all(
+    [...providers.values()].map(async provider => {
+      const reached = await provider.observe({ domains: [] }, signal).then(
+        () => null,
+        (error: unknown) => (error instanceof Error ? error.message : String(error)),
+      )
+      return { name: provider.name, target: provider.target, ok: reached === null, detail: reached }
+    }),
+  )
+  const json = {
+    version: 1,
+    operator: config.operator.name,
+    domains: domainViews(world, engine.checked.blocked),
+    incidents: incidentSummaries(engine, false),
+    requests: [],
+    providers: checks,
+    register: { size: register.size, trusted: findings().length === 0, findings: findings(), troubles: troubles() },
+    lastRun: engine.history.lastRun,
+    daemon,
+    diagnostics: diagnosticsView(world.diagnostics, caller.language),
+  }
+  return { exit: checks.every(check => check.ok) ? 0 : 69, json }
+}
+
+const explainOperation: Operation = async (args, { engine }) => {
+  const snapshot = buildSnapshot(engine.world())
+  const at = typeof args['at'] === 'number' ? args['at'] : engine.parts.clock.now()
+  const text = (key: string) => (typeof args[key] === 'string' ? { [key]: args[key] } : {})
+  const query = {
+    ...text('login'),
+    ...text('sender'),
+    ...text('client'),
+    recipient: String(args['recipient'] ?? ''),
+    at,
+  }
+  return { exit: 0, json: explain(snapshot, query) as unknown as Record<string, unknown> }
+}
+
+const reads = () => false
+const writes = () => true
+
+export const operations: ReadonlyMap<string, OperationRow> = new Map<string, OperationRow>([
+  ['plan', { run: plan, changes: reads }],
+  ['apply', { run: apply, changes: writes }],
+  ['status', { run: status, changes: reads }],
+  ['explain', { run: explainOperation, changes: reads }],
+  ...incidentOperations,
+  ...peopleOperations,
+])
+
+/** Runs an operation; a provider that is down is exit 69, a register that does not verify is a sentence, neither a crash. */
+export async function runOperation(
+  name: string,
+  args: Readonly<Record<string, unknown>>,
+  context: OperationContext,
+): Promise<OperationResult> {
+  const operation = operations.get(name)
+  if (operation === undefined) return failed(64, `unknown operation ${name}`)
+  if (context.caller.refused)
+    return failed(
+      77,
+      'the token is not valid: it is unknown, revoked, expired, or its person is not in the configuration',
+    )
+  const findings = context.findings()
+  if (findings.length > 0 && operation.changes(args) && name !== 'register.accept')
+    return failed(1, `the register does not verify: ${findings.join('; ')}`)
+  try {
+    return await operation.run(args, context)
+  } catch (error) {
+    if (error instanceof ProviderFailure)
+      return failed(error.kind === 'unreachable' || error.kind === 'timeout' ? 69 : 1, error.message)
+    if (error instanceof Error && error.name === 'RegisterFailure') return failed(1, error.message)
+    throw error
+  }
+}

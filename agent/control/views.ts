@@ -1,0 +1,100 @@
+/** The only place where the JSON of commands is shaped (contract section 4). Shapes are versioned and stable. */
+import type { Diagnostic } from '../core/diagnostic.ts'
+import { type DiagnosticJson, toDiagnosticJson } from '../core/messages.ts'
+import type { Outcome, Plan } from '../model/change.ts'
+import type { Language } from '../model/entity.ts'
+import type { DomainState, World } from '../model/world.ts'
+import { isProvisioned } from '../model/world.ts'
+
+export type PlanView = {
+  readonly version: 1
+  readonly digest: string
+  readonly createdAt: string
+  readonly target: string
+  readonly changes: Plan['changes']
+  readonly refusals: readonly { readonly guard: string; readonly detail: string; readonly accept: string | null }[]
+  readonly held: Plan['held']
+  readonly contested: Plan['contested']
+  readonly diagnostics: readonly DiagnosticJson[]
+}
+
+export function planView(plan: Plan, language: Language): PlanView {
+  return {
+    version: 1,
+    digest: plan.digest,
+    createdAt: plan.createdAt,
+    target: plan.target,
+    changes: plan.changes,
+    refusals: plan.refusals.map(({ guard, detail, accept }) => ({ guard, detail, accept })),
+    held: plan.held,
+    contested: plan.contested,
+    diagnostics: diagnosticsView(plan.diagnostics, language),
+  }
+}
+
+export function diagnosticsView(diagnostics: readonly Diagnostic[], language: Language): DiagnosticJson[] {
+  return diagnostics.map(diagnostic => toDiagnosticJson(diagnostic, language))
+}
+
+/** 0 nothing to do, 2 changes pending, 3 refused by a guard. */
+export function planExit(plan: Plan): number {
+  if (plan.refusals.length > 0) return 3
+  return plan.changes.length > 0 ? 2 : 0
+}
+
+export type ApplyView = {
+  readonly version: 1
+  readonly digest: string
+  readonly counts: Readonly<Record<Outcome['result'], number>>
+  readonly keysMade: number
+  readonly converged: boolean
+  readonly outcomes: readonly Outcome[]
+  readonly refusals: PlanView['refusals']
+  readonly held: Plan['held']
+  readonly contested: Plan['contested']
+  readonly diagnostics: readonly DiagnosticJson[]
+}
+
+export function countOutcomes(outcomes: readonly Outcome[]): Record<Outcome['result'], number> {
+  const counts = { applied: 0, failed: 0, skipped: 0, conflict: 0, unknown: 0 }
+  for (const outcome of outcomes) counts[outcome.result] += 1
+  return counts
+}
+
+export type DomainView = {
+  readonly name: string
+  readonly institution: string | null
+  readonly state: DomainState
+  readonly accounts: number
+  readonly queued: number
+  readonly blocked: number
+  readonly held: readonly string[]
+  /** What blocks it, as codes. */
+  readonly blockedBy: readonly string[]
+}
+
+export function domainViews(world: World, blocked: ReadonlyMap<string, readonly Diagnostic[]>): DomainView[] {
+  const accounts = Map.groupBy(world.accounts.values(), account => account.account.domain)
+  const views = [...world.domains.values()].map(({ domain, state, blockedBy }): DomainView => {
+    const own = accounts.get(domain.name) ?? []
+    const count = (matches: (state: DomainState) => boolean) => own.filter(account => matches(account.state)).length
+    return {
+      name: domain.name,
+      institution: domain.institution,
+      state,
+      accounts: count(is => isProvisioned(is) && is !== 'withdrawn'),
+      queued: count(is => is === 'queued'),
+      blocked: own.filter(account => account.state === 'blocked' || account.blockedBy.length > 0).length,
+      held: [...new Set(world.holds.filter(hold => hold.scope.domain === domain.name).map(hold => hold.incident))],
+      blockedBy: [...new Set(blockedBy.map(diagnostic => diagnostic.code))],
+    }
+  })
+  // A domain whose own document has a broken shape is known by its name only; it is shown, not forgotten.
+  for (const [subject, diagnostics] of blocked) {
+    const name = subject.startsWith('domain:') ? subject.slice(7) : null
+    if (name === null || world.domains.has(name as never)) continue
+    const blockedBy = [...new Set(diagnostics.map(diagnostic => diagnostic.code))]
+    views.push({ name, institution: null, state: 'blocked', accounts: 0, queued: 0, blocked: 0, held: [], blockedBy })
+  }
+  return views.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}

@@ -1,0 +1,106 @@
+/**
+ * The daemon: opens the doors in the right order and closes them in the reverse one. Holds are loaded and verified
+ * before the policy listener opens; a register that does not verify leaves it open but silent, so that mail waits.
+ */
+import type { Io } from './cli/io.ts'
+import { afterPass } from './control/after-pass.ts'
+import { authenticateCaller } from './control/caller.ts'
+import { createLivePolicy, type LivePolicy } from './control/live.ts'
+import { operations, runOperation } from './control/operations.ts'
+import { controlSocketPath, type OperationResult } from './control/protocol.ts'
+import { listenControl } from './control/server.ts'
+import { BrokenInvariant } from './core/assert.ts'
+import { type Clock, formatInstant } from './core/clock.ts'
+import type { Log } from './core/log.ts'
+import type { Open } from './main.ts'
+import type { AgentConfig } from './model/world.ts'
+import { startLoop } from './reconcile/loop.ts'
+
+export type DaemonParts = {
+  readonly open: Open
+  readonly config: AgentConfig
+  readonly log: Log
+  readonly io: Io
+  readonly clock: Clock
+  readonly random: (bytes: number) => Uint8Array
+  readonly version: string
+  readonly user: string
+}
+
+/** Runs until a signal or a bug; gives the exit code. */
+export async function runDaemon(parts: DaemonParts): Promise<number> {
+  const { open, config, log, clock } = parts
+  const { engine } = open
+  const stop = new AbortController()
+  const startedAt = formatInstant(clock.now())
+  let exit = 0
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort())
+  log.write('info', 'starting', { version: parts.version, config: config.file, pid: process.pid })
+
+  const findings = open.findings()
+  const trusted = findings.length === 0
+  const live = await createLivePolicy({ engine, log, clock, trusted: () => open.findings().length === 0 })
+  const control = await listenControl(controlSocketPath(config.stateFolder), dispatch, log)
+  log.write('info', 'listening', {
+    policy: live.addresses,
+    dns: config.providers.dns.listen,
+    control: controlSocketPath(config.stateFolder),
+  })
+
+  if (trusted) await reconcileUntilStopped()
+  else {
+    for (const finding of findings) log.write('error', 'register does not verify', { finding })
+    log.write('error', 'no decision is answered and nothing is applied until the register is put right', {
+      see: 'mailwarden register verify',
+    })
+    await new Promise<void>(resolve => stop.signal.addEventListener('abort', () => resolve()))
+  }
+  log.write('info', 'stopping')
+  await new Promise(resolve => control.close(resolve))
+  await live.close()
+  log.write('info', 'stopped')
+  return exit
+
+  async function reconcileUntilStopped(): Promise<void> {
+    await engine.append([
+      {
+        kind: 'daemon.started',
+        actor: { person: 'daemon', role: 'daemon' },
+        at: startedAt,
+        subject: 'daemon',
+        facts: { version: parts.version, pid: process.pid },
+      },
+    ])
+    const context = operationContext(live)
+    const loop = startLoop({
+      engine,
+      projection: live,
+      signal: stop.signal,
+      afterPass: signal => afterPass(context, signal),
+      fail(error) {
+        exit = error instanceof BrokenInvariant ? 70 : 1
+        log.write('error', 'this is a bug in mailwarden', {
+          error: error instanceof Error ? error.stack : String(error),
+        })
+        stop.abort()
+      },
+    })
+    await loop.sweep('manifest')
+    log.write('info', 'ready', { register: engine.history.size })
+    await loop.ended
+  }
+
+  function operationContext(policy: LivePolicy) {
+    return { ...open, random: parts.random, live: policy, daemon: { pid: process.pid, startedAt }, signal: stop.signal }
+  }
+
+  async function dispatch(
+    request: Parameters<typeof authenticateCaller>[1] & { operation: string },
+    progress: (done: number, total: number) => void,
+  ): Promise<OperationResult> {
+    const caller = authenticateCaller(engine, request)
+    if (operations.get(request.operation)?.changes(request.args))
+      log.write('info', 'operation', { operation: request.operation, person: caller.actor.person })
+    return runOperation(request.operation, request.args, { ...operationContext(live), caller, progress })
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * How near or far an address is (contract section 5): local, national, international, always as seen from one
+ * institution. What cannot be judged is international. Pure.
+ */
+import { type Instant, isActive } from '../core/clock.ts'
+import { type Exception, type Scope, scopes } from '../model/entity.ts'
+import { isAtOrBelow } from '../model/name.ts'
+import { contains, type Ip } from './network.ts'
+import type { InstitutionRow, Party, Snapshot } from './snapshot.ts'
+
+export function isBeyond(scope: Scope, limit: Scope): boolean {
+  return scopes.indexOf(scope) > scopes.indexOf(limit)
+}
+
+export function moreForeign(one: Scope, other: Scope): Scope {
+  return isBeyond(one, other) ? one : other
+}
+
+export function classOf(snapshot: Snapshot, party: Party, institution: InstitutionRow | undefined): Scope {
+  switch (party.form) {
+    case 'bare':
+      return 'local'
+    case 'literal':
+      return contains(snapshot.national.networks, party.ip) ? 'national' : 'international'
+    case 'plain':
+      if (party.managed !== undefined) return classOfInstitution(party, institution)
+      return isNationalName(snapshot, party.domain ?? '') ? 'national' : 'international'
+    case 'null':
+    case 'odd':
+      return 'international'
+  }
+}
+
+function classOfInstitution({ managed }: Party, institution: InstitutionRow | undefined): Scope {
+  return managed?.standing === 'live' && managed.institution === institution ? 'local' : 'national'
+}
+
+/** Whole labels from the right: `x.cult` and `cu.evil.com` are not below `cu`. */
+function isNationalName({ national }: Snapshot, name: string): boolean {
+  if (national.domains.has(name)) return true
+  for (let from = 0; ; ) {
+    if (national.suffixes.has(from === 0 ? name : name.slice(from))) return true
+    const dot = name.indexOf('.', from)
+    if (dot < 0) return false
+    from = dot + 1
+  }
+}
+
+/** True once the operator has told which addresses are national; before, an address says nothing about a country. */
+export function areAddressesJudged(snapshot: Snapshot): boolean {
+  return snapshot.national.networks.size > 0
+}
+
+/** Of a client that speaks for nobody. Its institution's own network is local, whatever it is worth nationally. */
+export function classOfClient(snapshot: Snapshot, ip: Ip | undefined, institution: InstitutionRow): Scope {
+  if (contains(institution.networks, ip)) return 'local'
+  return contains(snapshot.national.networks, ip) ? 'national' : 'international'
+}
+
+/** The exception that reaches a correspondent now. An odd address is reached by none. */
+export function exceptionFor(
+  exceptions: readonly Exception[],
+  kind: 'send' | 'receive',
+  party: Party,
+  at: Instant,
+): Exception | undefined {
+  const { form, domain, text } = party
+  if (exceptions.length === 0 || form !== 'plain' || domain === null) return undefined
+  return exceptions.find(exception => {
+    if (exception.kind !== kind || !isActive({ until: exception.until }, at)) return false
+    return exception.target.includes('@') ? exception.target === text : isAtOrBelow(domain, exception.target)
+  })
+}

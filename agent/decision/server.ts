@@ -1,0 +1,305 @@
+/**
+ * The policy service: owns the sockets that Postfix asks through (contract section 5, ADR 6). Answers strictly in order;
+ * in doubt it hangs up, and Postfix defers. It never answers from a snapshot that is not verified, never for a
+ * neighbour, never late, and never closes a quiet connection that Postfix still counts on.
+ */
+import { createServer, type Server, type Socket } from 'node:net'
+import type { Clock } from '../core/clock.ts'
+import { createRequestReader, formatResponse, type PolicyRequest } from '../standards/policy-delegation.ts'
+import {
+  type Connection,
+  type Connections,
+  connectionsMax,
+  connectionsPerAddressMax,
+  createConnections,
+} from './connections.ts'
+import { type Decision, decide } from './decide.ts'
+import { formatAddress, listenOn, parseListenAddress } from './listen.ts'
+import { createPace, lateMs, type Pace } from './pace.ts'
+import type { Snapshot } from './snapshot.ts'
+import { createUsage, type Usage } from './usage.ts'
+
+/** Postfix writes a request at once; a piece that waits longer is a dead client or one that means to hold us up. */
+export const partialMs = 60_000
+/** Postfix closes after 300 s idle and 1,000 s of life at most, and each closing by us costs a mail session a second. */
+export const idleMs = 3_600_000
+/** Answers that nobody takes: Postfix reads them within its own time-out of 100 s or gives the connection up. */
+export const unreadMs = 120_000
+const sweepMs = 5_000
+/** After our last answer a peer may take this long to close; then its connection is cut. */
+const lingerMs = 1_000
+/** A clock is cheap but not free; this many decisions take well under a millisecond. */
+const decisionsPerLook = 64
+
+export type PolicyServerOptions = {
+  readonly clock: Clock
+  readonly usage?: Usage
+  /** Told of every decision that refuses or that a policy in `observe` would refuse. It must be quick; what it throws is counted. */
+  readonly onDecision?: (decision: Decision, request: PolicyRequest) => void
+  /** Told of what a policy threw; the connection is closed all the same. */
+  readonly onThrown?: (error: unknown) => void
+  readonly limits?: { readonly max: number; readonly perAddressMax: number }
+  /** For tests that need one that throws, or takes its time. */
+  readonly decide?: typeof decide
+  /** Milliseconds of a clock that is never set; for tests. */
+  readonly monotonic?: () => number
+}
+
+export type PolicyCounters = {
+  accepted: number
+  /** Beyond the limits of connections. */
+  turnedAway: number
+  requests: number
+  dunno: number
+  deferred: number
+  rejected: number
+  /** Connections closed without an answer, by reason. */
+  malformed: number
+  unverified: number
+  thrown: number
+  late: number
+  stalePartial: number
+  idle: number
+  /** Answers were not read. */
+  unread: number
+  /** `onDecision` threw. */
+  listenerThrew: number
+}
+
+export class PolicyServer {
+  readonly counters: PolicyCounters = {
+    accepted: 0,
+    turnedAway: 0,
+    requests: 0,
+    dunno: 0,
+    deferred: 0,
+    rejected: 0,
+    malformed: 0,
+    unverified: 0,
+    thrown: 0,
+    late: 0,
+    stalePartial: 0,
+    idle: 0,
+    unread: 0,
+    listenerThrew: 0,
+  }
+  readonly #options: PolicyServerOptions
+  readonly #usage: Usage
+  readonly #decide: typeof decide
+  readonly #monotonic: () => number
+  readonly #connections: Connections
+  readonly #pace: Pace
+  readonly #sweeper: NodeJS.Timeout
+  readonly #servers: Server[] = []
+  #snapshot: Snapshot | null = null
+
+  constructor(options: PolicyServerOptions) {
+    this.#options = options
+    this.#usage = options.usage ?? createUsage()
+    this.#decide = options.decide ?? decide
+    this.#monotonic = options.monotonic ?? (() => performance.now())
+    this.#connections = createConnections(
+      options.limits ?? { max: connectionsMax, perAddressMax: connectionsPerAddressMax },
+    )
+    this.#pace = createPace(this.#monotonic)
+    this.#sweeper = setInterval(() => this.sweep(), sweepMs)
+    this.#sweeper.unref()
+  }
+
+  /** The tables to decide by from now on. With null, every question is answered by hanging up. */
+  swap(snapshot: Snapshot | null): void {
+    this.#snapshot = snapshot
+  }
+
+  get snapshot(): Snapshot | null {
+    return this.#snapshot
+  }
+
+  get connections(): number {
+    return this.#connections.size
+  }
+
+  /** As they are listened on, with real ports. */
+  get addresses(): readonly string[] {
+    return this.#servers.map(formatAddress)
+  }
+
+  /** @throws when one of them cannot be listened on; those before it stay open until `close`. */
+  async listen(addresses: readonly string[]): Promise<void> {
+    for (const text of addresses) {
+      const address = parseListenAddress(text)
+      if (address === undefined) throw new Error(`${text} is neither host:port nor unix:PATH`)
+      const server = createServer({ noDelay: true, keepAlive: true }, socket => this.#accept(socket))
+      await listenOn(server, address)
+      this.#servers.push(server)
+    }
+  }
+
+  /** Takes no more connections, ends those that there are after what they were answered, and resolves when all are gone. */
+  async close(): Promise<void> {
+    clearInterval(this.#sweeper)
+    this.#pace.stop()
+    const closed = this.#servers.map(server => new Promise(resolve => server.close(resolve)))
+    for (const connection of [...this.#connections]) this.#hangUp(connection, '')
+    await Promise.all(closed)
+  }
+
+  /** Ends what has waited too long. Called by a timer; public so that a test can give the time. */
+  sweep(now: number = this.#monotonic()): void {
+    for (const connection of [...this.#connections]) {
+      const { partialSince, lastAt, closing, socket } = connection
+      if (closing) continue
+      if (socket.writableLength > 0 && now - lastAt > unreadMs) {
+        this.counters.unread += 1
+        socket.destroy()
+      } else if (partialSince !== undefined && now - partialSince > partialMs) {
+        this.counters.stalePartial += 1
+        this.#hangUp(connection, '')
+      } else if (now - lastAt > idleMs) {
+        this.counters.idle += 1
+        this.#hangUp(connection, '')
+      }
+    }
+  }
+
+  #accept(socket: Socket): void {
+    const connection: Connection = {
+      socket,
+      address: socket.remoteAddress ?? 'unix',
+      reader: createRequestReader(),
+      lastAt: this.#monotonic(),
+      partialSince: undefined,
+      pending: 0,
+      asked: false,
+      closing: false,
+    }
+    // A peer that goes away between requests, or resets, is nothing to tell.
+    socket.on('error', () => socket.destroy())
+    if (!this.#connections.admit(connection)) {
+      this.counters.turnedAway += 1
+      socket.destroy()
+      return
+    }
+    this.counters.accepted += 1
+    socket.on('close', () => this.#connections.remove(connection))
+    socket.on('drain', () => this.#resume(connection))
+    socket.on('data', bytes => {
+      if (connection.closing) return
+      connection.reader.push(bytes.toString('latin1'))
+      this.#answer(connection)
+    })
+  }
+
+  /** Answers every whole request that is there, in one write. */
+  #answer(connection: Connection): void {
+    const now = this.#monotonic()
+    connection.lastAt = now
+    const snapshot = this.#snapshot
+    if (snapshot === null) {
+      this.#refuse(connection, 'unverified', '')
+      return
+    }
+    if (this.#pace.isLate(now)) {
+      this.#refuse(connection, 'late', '')
+      return
+    }
+    const at = this.#options.clock.now()
+    let answers = ''
+    for (let decided = 1; ; decided += 1) {
+      const request = connection.reader.next()
+      if (request === 'incomplete') break
+      if (request === 'malformed') {
+        this.#refuse(connection, 'malformed', answers)
+        return
+      }
+      const answer = this.#judge(snapshot, request, at)
+      if (answer === undefined) {
+        this.#refuse(connection, 'thrown', answers)
+        return
+      }
+      answers += answer
+      // Late is late for all that were read together: none has left yet.
+      if (decided % decisionsPerLook === 0 && this.#monotonic() - now > lateMs) {
+        this.#refuse(connection, 'late', '')
+        return
+      }
+    }
+    this.#finish(connection, answers, now)
+  }
+
+  #finish(connection: Connection, answers: string, startedAt: number): void {
+    const { socket, reader } = connection
+    const { pending } = reader
+    if (pending === 0) connection.partialSince = undefined
+    else if (answers !== '' || connection.partialSince === undefined) connection.partialSince = startedAt
+    if (!this.#connections.holdPending(connection, pending)) {
+      this.#refuse(connection, 'malformed', answers)
+      return
+    }
+    if (answers === '') return
+    if (this.#monotonic() - startedAt > lateMs) {
+      this.#refuse(connection, 'late', '')
+      return
+    }
+    this.#connections.markAsked(connection)
+    // A peer that does not read is not read from either.
+    if (!socket.write(answers, 'latin1')) socket.pause()
+  }
+
+  #resume({ socket, closing }: Connection): void {
+    if (!closing) socket.resume()
+  }
+
+  /** The answer's text; undefined when a policy threw, which is never an answer. */
+  #judge(snapshot: Snapshot, request: PolicyRequest, at: number): string | undefined {
+    const { counters } = this
+    counters.requests += 1
+    let decision: Decision
+    let answer: string
+    try {
+      decision = this.#decide(snapshot, request, { at, usage: this.#usage })
+      answer = formatResponse(decision.reply)
+      if (decision.spends !== null) this.#usage.count(decision.spends.login, decision.spends.recipient, at)
+    } catch (error) {
+      this.#options.onThrown?.(error)
+      return undefined
+    }
+    if (decision.effect === 'dunno') counters.dunno += 1
+    else if (decision.effect === 'defer') counters.deferred += 1
+    else counters.rejected += 1
+    if (decision.verdicts.length > 0 && (decision.effect !== 'dunno' || decision.verdicts.some(isObserved))) {
+      this.#tell(decision, request)
+    }
+    return answer
+  }
+
+  #tell(decision: Decision, request: PolicyRequest): void {
+    try {
+      this.#options.onDecision?.(decision, request)
+    } catch {
+      this.counters.listenerThrew += 1
+    }
+  }
+
+  #refuse(connection: Connection, reason: 'malformed' | 'unverified' | 'thrown' | 'late', answers: string): void {
+    this.counters[reason] += 1
+    this.#hangUp(connection, answers)
+  }
+
+  /** Gives the answers of the requests before, and no more. The peer sees an orderly end, not a reset. */
+  #hangUp(connection: Connection, answers: string): void {
+    const { socket } = connection
+    connection.closing = true
+    connection.lastAt = this.#monotonic()
+    connection.partialSince = undefined
+    this.#connections.holdPending(connection, 0)
+    // What still comes is read and dropped: unread bytes would turn the end into a reset that eats the answers.
+    socket.resume()
+    socket.end(answers, 'latin1')
+    setTimeout(() => socket.destroy(), lingerMs).unref()
+  }
+}
+
+function isObserved({ observed }: Decision['verdicts'][number]): boolean {
+  return observed === true
+}

@@ -1,0 +1,126 @@
+/**
+ * What is known of incidents, withdrawals and due notices: types only. All of it is a fold over the register
+ * (`lifecycle.ts`); none of it is written anywhere else. Mission section 6, S36 to S41.
+ */
+import type { Instant } from '../core/clock.ts'
+import type { Digest } from '../core/digest.ts'
+import type { HoldScope, IncidentClass, Lever } from '../model/incident.ts'
+import type { DomainName } from '../model/name.ts'
+
+export type LeverState = 'pending' | 'applied' | 'verified' | 'failed'
+
+/** What becomes of mail that is held in queues: it stays held, or it goes out. Purging is no choice here (P6). */
+export const mailDecisions = ['keep', 'release'] as const
+export type MailDecision = (typeof mailDecisions)[number]
+
+export const grounds = ['ethics', 'regulation', 'security'] as const
+export type Grounds = (typeof grounds)[number]
+
+/** Text is null where its personal part was erased. */
+export type Reason = { readonly text: string | null; readonly by: string; readonly at: Instant }
+
+export type Report = {
+  readonly n: number
+  /** Of the signed document. */
+  readonly document: Digest
+  /** The people of the operator who wrote it, by their short names; usually nobody. Public, so that no erasure hides them. */
+  readonly operatorAuthors: readonly string[]
+  /** As written; null when erased. */
+  readonly author: string | null
+  readonly filedBy: string
+  readonly at: Instant
+  readonly review: 'waiting' | 'accepted' | 'returned'
+  readonly reviewedBy: string | null
+  /** What is to be mended, when it was returned. */
+  readonly points: string | null
+}
+
+export type Action = {
+  readonly n: number
+  readonly what: string | null
+  /** As written; null when erased. */
+  readonly who: string | null
+  /** The person of the operator who did it; null when somebody else did. */
+  readonly operatorWho: string | null
+  readonly day: string
+  readonly evidence: Digest
+  /** Person, or `check:<name>`; null while nobody verified it. */
+  readonly verifiedBy: string | null
+}
+
+/** The first of two people. `digest` binds it to what that person saw. */
+export type Approval = { readonly by: string; readonly at: Instant; readonly digest: Digest }
+
+export type Rotation = { readonly at: Instant; readonly by: string; readonly secrets: number }
+
+export type NoticeTopic = 'suspended' | 'widened' | 'report-returned' | 'restored' | 'annulled' | 'withdrawn'
+export type Audience = 'director' | 'representative' | 'operator'
+
+export type TakenNotice = {
+  readonly id: string
+  readonly topic: string
+  readonly audience: string
+  readonly at: Instant
+  readonly how: 'sent' | 'printed'
+}
+
+export type Incident = {
+  readonly id: string
+  readonly class: IncidentClass
+  readonly scope: HoldScope
+  readonly levers: readonly Lever[]
+  /** Of the levers in `levers`; what is absent is pending. */
+  readonly progress: ReadonlyMap<Lever, LeverState>
+  /** When every lever stood verified for the first time. */
+  readonly containedAt: Instant | null
+  readonly drill: boolean
+  readonly declaredAt: Instant
+  readonly declaredBy: string
+  /** Everybody who declared it or made it wider: none of them is the second to release it. */
+  readonly declarers: readonly string[]
+  /** One for each `suspend`, the first included. */
+  readonly reasons: readonly Reason[]
+  readonly reports: readonly Report[]
+  readonly actions: readonly Action[]
+  /** Null until the secrets of the whole scope were rotated; a wider scope makes it null again. */
+  readonly rotation: Rotation | null
+  readonly mail: MailDecision | null
+  readonly approvals: { readonly release: Approval | null; readonly annul: Approval | null }
+  readonly notices: readonly TakenNotice[]
+  readonly ended: { readonly how: 'released' | 'annulled'; readonly at: Instant; readonly by: readonly string[] } | null
+}
+
+export type Withdrawal = {
+  readonly domain: DomainName
+  readonly grounds: string
+  readonly reason: string | null
+  readonly at: Instant
+  readonly by: readonly string[]
+}
+
+export type WithdrawApproval = Approval & { readonly grounds: string }
+
+/** A notice that an entry asks for and that no later entry says was sent or printed. */
+export type DueNotice = {
+  /** `n<index of the entry>-<audience>`: the same on every pass and after every restart. */
+  readonly id: string
+  readonly topic: NoticeTopic
+  readonly audience: Audience
+  readonly incident: string | null
+  readonly domain: DomainName
+  readonly drill: boolean
+  readonly at: Instant
+  /** Number of the report that was returned; null for every other topic. */
+  readonly report: number | null
+}
+
+export type Incidents = {
+  /** In the order of their declaration. */
+  readonly byId: ReadonlyMap<string, Incident>
+  readonly withdrawals: ReadonlyMap<DomainName, Withdrawal>
+  readonly withdrawApprovals: ReadonlyMap<DomainName, WithdrawApproval>
+  /** In the order of their entries. */
+  readonly due: readonly DueNotice[]
+  /** Entries that claim an end which the register does not bear out: the hold stayed. Index and incident. */
+  readonly disbelieved: readonly { readonly index: number; readonly incident: string }[]
+}

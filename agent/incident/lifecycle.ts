@@ -1,0 +1,315 @@
+/**
+ * The life of incidents as a fold over the register (mission section 6, S36 to S41). Pure; every transition is an entry
+ * and nothing else is one. Three rules it never breaks: what it cannot read of an open incident makes the hold wider,
+ * never narrower; a drill is never a hold; an entry that claims an end is believed only when the entries before it show
+ * report, action, rotation, decided mail and another person.
+ */
+import { assert } from '../core/assert.ts'
+import { type Instant, parseInstant } from '../core/clock.ts'
+import type { Json } from '../core/digest.ts'
+import {
+  type Hold,
+  type HoldScope,
+  type IncidentClass,
+  incidentClasses,
+  type Lever,
+  levers,
+} from '../model/incident.ts'
+import { type DomainName, domainOf, parseAddress, parseDomainName } from '../model/name.ts'
+import type { Stored } from '../register/register.ts'
+import { takeNotice, withDueNotices } from './due.ts'
+import { isContained, isSamePerson, releaseGate } from './gate.ts'
+import { type Incident, type Incidents, type LeverState, mailDecisions, type Withdrawal } from './incident.ts'
+
+export type { Incident, Incidents } from './incident.ts'
+
+export const emptyIncidents: Incidents = {
+  byId: new Map(),
+  withdrawals: new Map(),
+  withdrawApprovals: new Map(),
+  due: [],
+  disbelieved: [],
+}
+
+/** Folds one entry in; gives the same object back for an entry that says nothing of incidents. */
+export function applyEntry(incidents: Incidents, entry: Stored): Incidents {
+  switch (entry.kind) {
+    case 'incident.declared':
+      return withDueNotices(declare(incidents, entry), entry)
+    case 'service.withdraw-approved':
+      return approveWithdrawal(incidents, entry)
+    case 'service.withdrawn':
+      return withDueNotices(withdraw(incidents, entry), entry)
+    case 'notice.sent':
+    case 'notice.printed':
+      return takeNotice(incidents, entry)
+    default:
+      return applyToIncident(incidents, entry)
+  }
+}
+
+/** Every open hold: of incidents that are no drill and have not ended. */
+export function openHolds({ byId }: Incidents): Hold[] {
+  const holds: Hold[] = []
+  for (const { id, scope, levers, declaredAt, drill, ended } of byId.values())
+    if (!drill && ended === null) holds.push({ incident: id, scope, levers, since: declaredAt })
+  return holds
+}
+
+/** Domains whose service ended for good (S36). */
+export function withdrawnDomains({ withdrawals }: Incidents): ReadonlyMap<DomainName, Withdrawal> {
+  return withdrawals
+}
+
+/** Open incidents, drills included, in the order of their declaration. */
+export function openIncidents({ byId }: Incidents): Incident[] {
+  return [...byId.values()].filter(({ ended }) => ended === null)
+}
+
+const textOf = (value: Json | undefined): string | null => (typeof value === 'string' ? value : null)
+const instantOf = (entry: Stored): Instant => parseInstant(entry.at) ?? 0
+const numberOf = (value: Json | undefined): number => (typeof value === 'number' ? value : 0)
+const wordsOf = (value: Json | undefined): string[] =>
+  Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : []
+
+/** A list with a word that this version does not know closes everything: what it meant must not stay open. */
+function leversOf(value: Json | undefined): readonly Lever[] {
+  const words = wordsOf(value)
+  const known = levers.filter(lever => words.includes(lever))
+  return known.length === 0 || words.some(word => !levers.includes(word as Lever)) ? levers : known
+}
+
+/** Without a readable account the whole domain is held: an erasure must not open a door. */
+function scopeOf(entry: Stored, domain: DomainName): HoldScope {
+  if (entry.facts['scope'] !== 'account') return { domain, account: null }
+  const account = parseAddress(textOf(entry.personal?.['account']) ?? '')
+  return { domain, account: account !== undefined && domainOf(account) === domain ? account : null }
+}
+
+function declare(incidents: Incidents, entry: Stored): Incidents {
+  const domain = parseDomainName(textOf(entry.facts['domain']) ?? '')
+  // A hold on nothing would be a hold lost. The tree vouches for the entry, so this is a bug, not a damaged file.
+  assert(domain !== undefined, `entry ${entry.index} declares an incident without a domain`)
+  const written = textOf(entry.facts['incident']) ?? ''
+  const isFree = written !== '' && !incidents.byId.has(written)
+  const named = textOf(entry.facts['class']) as IncidentClass
+  const at = instantOf(entry)
+  const by = entry.actor.person
+  const incident: Incident = {
+    id: isFree ? written : `${written}#${entry.index}`,
+    class: incidentClasses.includes(named) ? named : 'misconfiguration',
+    scope: scopeOf(entry, domain),
+    levers: leversOf(entry.facts['levers']),
+    progress: new Map(),
+    containedAt: null,
+    drill: entry.facts['drill'] === true,
+    declaredAt: at,
+    declaredBy: by,
+    declarers: [by],
+    reasons: [{ text: textOf(entry.personal?.['reason']), by, at }],
+    reports: [],
+    actions: [],
+    rotation: null,
+    mail: null,
+    approvals: { release: null, annul: null },
+    notices: [],
+    ended: null,
+  }
+  return put(incidents, incident)
+}
+
+function put(incidents: Incidents, incident: Incident): Incidents {
+  return { ...incidents, byId: new Map(incidents.byId).set(incident.id, incident) }
+}
+
+function applyToIncident(incidents: Incidents, entry: Stored): Incidents {
+  const step = Object.hasOwn(steps, entry.kind) ? steps[entry.kind] : undefined
+  const incident = incidents.byId.get(textOf(entry.facts['incident']) ?? '')
+  // What comes after the end changes nothing: an ended incident is not ended a second time, nor opened again.
+  if (step === undefined || incident === undefined || incident.ended !== null) return incidents
+  const next = step(incident, entry)
+  if (next === 'disbelieved')
+    return { ...incidents, disbelieved: [...incidents.disbelieved, { index: entry.index, incident: incident.id }] }
+  return next === incident ? incidents : withDueNotices(put(incidents, next), entry)
+}
+
+type Step = (incident: Incident, entry: Stored) => Incident | 'disbelieved'
+
+const steps: Readonly<Record<string, Step>> = {
+  'incident.joined': join,
+  'suspension.lever': moveLever,
+  'report.received': receiveReport,
+  'report.accepted': (incident, entry) => review(incident, entry, 'accepted'),
+  'report.returned': (incident, entry) => review(incident, entry, 'returned'),
+  'action.recorded': recordAction,
+  'action.verified': verifyAction,
+  'secrets.rotated': rotate,
+  'mail.decided': decideMail,
+  'release.approved': (incident, entry) => approve(incident, entry, 'release'),
+  'incident.annul-approved': (incident, entry) => approve(incident, entry, 'annul'),
+  'service.restored': restore,
+  'incident.annulled': annul,
+}
+
+/** Another `suspend` of the same thing: a reason more, and a hold that can only grow. */
+function join(incident: Incident, entry: Stored): Incident {
+  const at = instantOf(entry)
+  const by = entry.actor.person
+  const reasons = [...incident.reasons, { text: textOf(entry.personal?.['reason']), by, at }]
+  const added = wordsOf(entry.facts['addedLevers']).length > 0 ? leversOf(entry.facts['addedLevers']) : []
+  const widened = entry.facts['widened'] === true && incident.scope.account !== null
+  const grown = levers.filter(lever => incident.levers.includes(lever) || added.includes(lever))
+  if (!widened && grown.length === incident.levers.length) return { ...incident, reasons }
+  return {
+    ...incident,
+    reasons,
+    declarers: incident.declarers.includes(by) ? incident.declarers : [...incident.declarers, by],
+    levers: grown,
+    scope: widened ? { domain: incident.scope.domain, account: null } : incident.scope,
+    // What was closed and rotated for one account says nothing of its domain.
+    progress: widened ? new Map() : incident.progress,
+    rotation: widened ? null : incident.rotation,
+    mail: widened ? null : incident.mail,
+    containedAt: null,
+  }
+}
+
+const leverStates: readonly LeverState[] = ['pending', 'applied', 'verified', 'failed']
+
+function moveLever(incident: Incident, entry: Stored): Incident {
+  const lever = textOf(entry.facts['lever']) as Lever
+  const state = textOf(entry.facts['state']) as LeverState
+  if (!levers.includes(lever) || !leverStates.includes(state)) return incident
+  const moved = { ...incident, progress: new Map(incident.progress).set(lever, state) }
+  return incident.containedAt === null && isContained(moved) ? { ...moved, containedAt: instantOf(entry) } : moved
+}
+
+function receiveReport(incident: Incident, entry: Stored): Incident {
+  const report = {
+    n: incident.reports.length + 1,
+    document: textOf(entry.facts['document']) ?? '',
+    operatorAuthors: wordsOf(entry.facts['operatorAuthors']),
+    author: textOf(entry.personal?.['author']),
+    filedBy: entry.actor.person,
+    at: instantOf(entry),
+    review: 'waiting' as const,
+    reviewedBy: null,
+    points: null,
+  }
+  return { ...incident, reports: [...incident.reports, report] }
+}
+
+function review(incident: Incident, entry: Stored, result: 'accepted' | 'returned'): Incident {
+  const n = numberOf(entry.facts['report'])
+  if (incident.reports[n - 1]?.review !== 'waiting') return incident
+  const points = textOf(entry.personal?.['points'])
+  const reviewed = { review: result, reviewedBy: entry.actor.person, points }
+  return {
+    ...incident,
+    reports: incident.reports.map(report => (report.n === n ? { ...report, ...reviewed } : report)),
+  }
+}
+
+function recordAction(incident: Incident, entry: Stored): Incident {
+  const action = {
+    n: incident.actions.length + 1,
+    what: textOf(entry.personal?.['what']),
+    who: textOf(entry.personal?.['who']),
+    operatorWho: textOf(entry.facts['operatorWho']),
+    day: textOf(entry.facts['day']) ?? '',
+    evidence: textOf(entry.facts['evidence']) ?? '',
+    verifiedBy: null,
+  }
+  return { ...incident, actions: [...incident.actions, action] }
+}
+
+function verifyAction(incident: Incident, entry: Stored): Incident {
+  const n = numberOf(entry.facts['action'])
+  if (incident.actions[n - 1]?.verifiedBy !== null) return incident
+  const check = textOf(entry.facts['check'])
+  const verifiedBy = check === null ? entry.actor.person : `check:${check}`
+  return { ...incident, actions: incident.actions.map(action => (action.n === n ? { ...action, verifiedBy } : action)) }
+}
+
+function rotate(incident: Incident, entry: Stored): Incident {
+  return {
+    ...incident,
+    rotation: { at: instantOf(entry), by: entry.actor.person, secrets: numberOf(entry.facts['secrets']) },
+  }
+}
+
+function decideMail(incident: Incident, entry: Stored): Incident {
+  const decision = mailDecisions.find(known => known === entry.facts['decision'])
+  return decision === undefined ? incident : { ...incident, mail: decision }
+}
+
+function approve(incident: Incident, entry: Stored, act: 'release' | 'annul'): Incident {
+  const approval = { by: entry.actor.person, at: instantOf(entry), digest: textOf(entry.facts['digest']) ?? '' }
+  return { ...incident, approvals: { ...incident.approvals, [act]: approval } }
+}
+
+function restore(incident: Incident, entry: Stored): Incident | 'disbelieved' {
+  const first = incident.approvals.release?.by
+  const gate = releaseGate(incident, entry.facts['mail'] === 'none' ? 'none' : 'undecided')
+  if (gate.length > 0 || first === undefined || isSamePerson(first, entry.actor.person)) return 'disbelieved'
+  return { ...incident, ended: { how: 'released', at: instantOf(entry), by: [first, entry.actor.person] } }
+}
+
+function annul(incident: Incident, entry: Stored): Incident | 'disbelieved' {
+  const first = incident.approvals.annul?.by
+  if (first === undefined || isSamePerson(first, entry.actor.person)) return 'disbelieved'
+  return { ...incident, ended: { how: 'annulled', at: instantOf(entry), by: [first, entry.actor.person] } }
+}
+
+function approveWithdrawal(incidents: Incidents, entry: Stored): Incidents {
+  const domain = parseDomainName(textOf(entry.facts['domain']) ?? '')
+  if (domain === undefined) return incidents
+  const approval = {
+    by: entry.actor.person,
+    at: instantOf(entry),
+    digest: textOf(entry.facts['digest']) ?? '',
+    grounds: textOf(entry.facts['grounds']) ?? '',
+  }
+  return { ...incidents, withdrawApprovals: new Map(incidents.withdrawApprovals).set(domain, approval) }
+}
+
+/** Ending a service closes, so it is believed as it stands; no later entry takes it back. */
+function withdraw(incidents: Incidents, entry: Stored): Incidents {
+  const domain = parseDomainName(textOf(entry.facts['domain']) ?? '')
+  if (domain === undefined || incidents.withdrawals.has(domain)) return incidents
+  const withdrawal = {
+    domain,
+    grounds: textOf(entry.facts['grounds']) ?? '',
+    reason: textOf(entry.personal?.['reason']),
+    at: instantOf(entry),
+    by: [...new Set([...wordsOf(entry.facts['approvedBy']), entry.actor.person])],
+  }
+  return { ...incidents, withdrawals: new Map(incidents.withdrawals).set(domain, withdrawal) }
+}
+
+/** The open incident that already closes all that is asked for, or can grow to it; drills and real ones apart. */
+export function coveringIncident(
+  incidents: Incidents,
+  wanted: { scope: HoldScope; levers: readonly Lever[]; class: IncidentClass; drill: boolean },
+): { readonly incident: Incident; readonly widens: boolean } | undefined {
+  const { domain, account } = wanted.scope
+  const open = openIncidents(incidents).filter(({ drill, scope }) => drill === wanted.drill && scope.domain === domain)
+  const same = open.find(({ scope }) => scope.account === account)
+  if (same !== undefined) return { incident: same, widens: false }
+  const covers = (incident: Incident) => wanted.levers.every(lever => incident.levers.includes(lever))
+  const wider =
+    account === null ? undefined : open.find(incident => incident.scope.account === null && covers(incident))
+  if (wider !== undefined) return { incident: wider, widens: false }
+  // The same kind of misuse, now everywhere in the domain, is the same case grown; another kind is another case.
+  const grown = account === null ? open.find(incident => incident.class === wanted.class) : undefined
+  return grown === undefined ? undefined : { incident: grown, widens: true }
+}
+
+/** `INC-2026-0001`: the year in the operator's zone, and a number that runs through that year. */
+export function nextIncidentId(incidents: Incidents, year: string): string {
+  const prefix = `INC-${year}-`
+  let last = 0
+  for (const id of incidents.byId.keys())
+    if (id.startsWith(prefix)) last = Math.max(last, Number.parseInt(id.slice(prefix.length), 10) || 0)
+  return `${prefix}${String(last + 1).padStart(4, '0')}`
+}

@@ -1,0 +1,81 @@
+/**
+ * People and their tokens (contract section 4, K5). A token is 256 random bits, printed once; the register keeps its
+ * digest. Pure: the bytes and the time are arguments. Who is no longer in the configuration has no power.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { formatInstant, type Instant, parseInstant } from '../core/clock.ts'
+import { Secret } from '../core/secret.ts'
+import type { Actor, NewEntry, Stored } from '../register/register.ts'
+
+/** So that scanners of leaked secrets recognise one. */
+const prefix = 'mw1_'
+export const tokenBytes = 32
+/** A token that nobody renews for a year belongs to nobody. */
+export const tokenDaysDefault = 365
+
+export type Token = { readonly person: string; readonly digest: string; readonly expiresAt: Instant }
+export type Tokens = { readonly live: readonly Token[] }
+export const emptyTokens: Tokens = { live: [] }
+
+export type OperatorPerson = { readonly name: string; readonly role: string }
+
+function digestOfToken(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+/** @param bytes `tokenBytes` of them, random. */
+export function createToken(
+  person: string,
+  bytes: Uint8Array,
+  context: { actor: Actor; at: Instant; expiresAt: Instant },
+): { readonly token: Secret; readonly entry: NewEntry } {
+  const token = `${prefix}${Buffer.from(bytes).toString('base64url')}`
+  const facts = { person, digest: digestOfToken(token), expiresAt: formatInstant(context.expiresAt) }
+  const entry: NewEntry = {
+    kind: 'token.created',
+    actor: context.actor,
+    at: formatInstant(context.at),
+    subject: person,
+    rule: 'K5',
+    facts,
+  }
+  return { token: new Secret(token), entry }
+}
+
+export function revokeTokens(person: string, context: { actor: Actor; at: Instant }): NewEntry {
+  return {
+    kind: 'token.revoked',
+    actor: context.actor,
+    at: formatInstant(context.at),
+    subject: person,
+    rule: 'K5',
+    facts: { person },
+  }
+}
+
+export function applyTokenEntry(tokens: Tokens, entry: Stored): Tokens {
+  const person = String(entry.facts['person'] ?? '')
+  if (entry.kind === 'token.created') {
+    const expiresAt = parseInstant(String(entry.facts['expiresAt'])) ?? 0
+    const digest = String(entry.facts['digest'])
+    // One that could not be compared would shut everybody else out.
+    return /^[0-9a-f]{64}$/.test(digest) ? { live: [...tokens.live, { person, digest, expiresAt }] } : tokens
+  }
+  if (entry.kind === 'token.revoked') return { live: tokens.live.filter(token => token.person !== person) }
+  return tokens
+}
+
+/** The person of a token, with the role that the configuration gives now; undefined for any other text. */
+export function authenticate(
+  tokens: Tokens,
+  people: readonly OperatorPerson[],
+  text: string,
+  at: Instant,
+): OperatorPerson | undefined {
+  const given = Buffer.from(digestOfToken(text), 'hex')
+  let found: Token | undefined
+  // Every token is compared, in constant time each: how long it takes tells nothing.
+  for (const token of tokens.live) if (timingSafeEqual(Buffer.from(token.digest, 'hex'), given)) found = token
+  if (found === undefined || found.expiresAt <= at) return undefined
+  return people.find(person => person.name === found.person)
+}

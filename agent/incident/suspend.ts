@@ -1,0 +1,140 @@
+/**
+ * `suspend`: one person, no approval, at once (S37, K4, P3, P12, P13). Pure. A mistake in what was typed is refused; a
+ * second call is never an error; nothing here can make a hold smaller.
+ */
+import { dayOf } from '../core/clock.ts'
+import type { Diagnostic } from '../core/diagnostic.ts'
+import { type HoldScope, type IncidentClass, incidentClasses, type Lever, levers } from '../model/incident.ts'
+import {
+  type ActContext,
+  type ActResult,
+  type Done,
+  entryOf,
+  finding,
+  forbidden,
+  givenText,
+  refused,
+  warning,
+} from './acting.ts'
+import type { Incident, Incidents } from './incident.ts'
+import { coveringIncident, nextIncidentId } from './lifecycle.ts'
+
+export type SuspendArguments = {
+  /** A domain or an address, as typed. */
+  readonly scope: string
+  readonly reason: string
+  readonly class: string
+  /** Levers by name; absent: all of them. */
+  readonly only?: readonly string[]
+  readonly drill: boolean
+}
+
+type Wanted = {
+  readonly scope: HoldScope
+  readonly class: IncidentClass
+  readonly levers: readonly Lever[]
+  readonly reason: string
+  readonly drill: boolean
+  readonly warnings: readonly Diagnostic[]
+}
+
+export function suspend(incidents: Incidents, args: SuspendArguments, context: ActContext): ActResult {
+  const no = forbidden('suspend', context)
+  if (no !== undefined) return no
+  const wanted = parse(args, context)
+  if ('refusals' in wanted) return wanted
+  const shown = args.scope.trim()
+  const withdrawn = incidents.withdrawals.has(wanted.scope.domain)
+  if (withdrawn && !wanted.drill)
+    return already(null, [], { code: 'M-WITHDRAWN-ALREADY', values: { domain: wanted.scope.domain } }, wanted)
+  const covering = coveringIncident(incidents, wanted)
+  if (covering === undefined) return declare(incidents, wanted, shown, context)
+  return joinIncident(covering.incident, covering.widens, { wanted, shown }, context)
+}
+
+function parse(args: SuspendArguments, context: ActContext): Wanted | ReturnType<typeof refused> {
+  const refusals: Diagnostic[] = []
+  const warnings: Diagnostic[] = context.token ? [] : [warning('W-BREAK-GLASS', { person: context.actor.person })]
+  const text = args.scope.trim()
+  const known = context.resolveScope(text)
+  const scope = known ?? context.unknownScope(text)
+  if (scope === undefined) {
+    const suggestion = context.suggest(text, context.scopeNames())
+    refusals.push(finding('E-SCOPE-UNKNOWN', { scope: text }, suggestion))
+  } else if (known === undefined) warnings.push(warning('W-SCOPE-UNKNOWN', { scope: text }))
+  const named = incidentClasses.find(name => name === args.class)
+  if (named === undefined) refusals.push(unknownWord('E-CLASS', args.class, incidentClasses, context))
+  const chosen = args.only ?? levers
+  for (const word of chosen)
+    if (!levers.includes(word as Lever)) refusals.push(unknownWord('E-LEVER', word, levers, context))
+  if (chosen.length === 0) refusals.push(unknownWord('E-LEVER', '', levers, context))
+  const reason = givenText(args.reason)
+  if (reason === undefined) refusals.push(finding('E-REASON'))
+  if (scope === undefined || named === undefined || reason === undefined || refusals.length > 0)
+    return refused(65, refusals)
+  const ordered = levers.filter(lever => chosen.includes(lever))
+  return { scope, class: named, levers: ordered, reason, drill: args.drill, warnings }
+}
+
+function unknownWord(code: string, word: string, known: readonly string[], context: ActContext): Diagnostic {
+  return finding(code, { word, known: known.join(', ') }, context.suggest(word, known))
+}
+
+function declare(incidents: Incidents, wanted: Wanted, shown: string, context: ActContext): Done {
+  const id = nextIncidentId(incidents, dayOf(context.at, context.timeZone).slice(0, 4))
+  const { scope, drill, reason } = wanted
+  const entry = entryOf(context, 'incident.declared', id, {
+    rule: 'S37',
+    facts: {
+      incident: id,
+      class: wanted.class,
+      domain: scope.domain,
+      scope: scope.account === null ? 'domain' : 'account',
+      levers: wanted.levers,
+      drill,
+      breakGlass: !context.token,
+    },
+    personal: scope.account === null ? { reason } : { reason, account: scope.account },
+  })
+  const message = { code: drill ? 'M-DRILL' : 'M-SUSPENDED', values: { incident: id, scope: shown } }
+  return { ok: true, entries: [entry], incident: id, note: 'done', message, warnings: wanted.warnings, exit: 0 }
+}
+
+function joinIncident(
+  incident: Incident,
+  widened: boolean,
+  { wanted, shown }: { readonly wanted: Wanted; readonly shown: string },
+  context: ActContext,
+): Done {
+  const addedLevers = wanted.levers.filter(lever => !incident.levers.includes(lever))
+  const facts = {
+    incident: incident.id,
+    class: wanted.class,
+    domain: incident.scope.domain,
+    widened,
+    addedLevers,
+    breakGlass: !context.token,
+  }
+  const entry = entryOf(context, 'incident.joined', incident.id, {
+    rule: 'S37',
+    facts,
+    personal: { reason: wanted.reason },
+  })
+  const grew = widened || addedLevers.length > 0
+  const values = { incident: incident.id, scope: shown }
+  if (!grew) return already(incident.id, [entry], { code: 'M-SUSPENDED-ALREADY', values }, wanted)
+  const message = { code: 'M-WIDENED', values }
+  return {
+    ok: true,
+    entries: [entry],
+    incident: incident.id,
+    note: 'done',
+    message,
+    warnings: wanted.warnings,
+    exit: 0,
+  }
+}
+
+function already(incident: string | null, entries: Done['entries'], message: Done['message'], wanted: Wanted): Done {
+  return { ok: true, entries, incident, note: 'already', message, warnings: wanted.warnings, exit: 0 }
+}

@@ -1,0 +1,274 @@
+/**
+ * The composition root: the only file that names concrete providers, the real clock and the real register. Nobody
+ * imports it but the launcher.
+ */
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { mkdir, open, rename } from 'node:fs/promises'
+import { userInfo } from 'node:os'
+import { join } from 'node:path'
+import { openEmbeddedDirectory } from '../providers/embedded-directory/directory.ts'
+import { renderSnippets } from '../providers/embedded-directory/snippets.ts'
+import { openEmbeddedDns } from '../providers/embedded-dns/dns.ts'
+import { openSpool } from '../providers/outbox/spool.ts'
+import type { CredentialStore, Provider } from '../providers/provider.ts'
+import { CommandFailure } from './cli/call.ts'
+import { exits, type Io } from './cli/io.ts'
+import { type Composition, runProgram } from './cli/program.ts'
+import { authenticateCaller } from './control/caller.ts'
+import { operations, runOperation } from './control/operations.ts'
+import type { OperationResult } from './control/protocol.ts'
+import { BrokenInvariant } from './core/assert.ts'
+import { dayOf } from './core/clock.ts'
+import { createLog, type Log, silentLog } from './core/log.ts'
+import { systemClock } from './core/system-clock.ts'
+import { runDaemon } from './daemon.ts'
+import { createEstateReader, loadEstate } from './manifest/load.ts'
+import type { DomainName } from './model/name.ts'
+import type { ProviderName } from './model/resource.ts'
+import type { AgentConfig } from './model/world.ts'
+import { Engine } from './reconcile/engine.ts'
+import { type Lock, takeLock } from './reconcile/lock.ts'
+import { createQueue } from './reconcile/queue.ts'
+import { originOf } from './register/checkpoint.ts'
+import { formatFinding } from './register/finding.ts'
+import { listEntries } from './register/offline.ts'
+import type { Register, Stored } from './register/register.ts'
+import { openSqliteRegister } from './register/sqlite.ts'
+import { openForReading as openStoreForReading, readLogId } from './register/store.ts'
+import { generateDkimKey } from './standards/dkim.ts'
+import { emptyHistory, foldEntry } from './world/history.ts'
+
+const version = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string })
+  .version
+
+const day = (timeZone: string) => ({ today: dayOf(systemClock.now(), timeZone), timeZone })
+
+const random = (bytes: number): Uint8Array => randomBytes(bytes)
+
+/** Everything an operation or the daemon stands on, and how to let go of it. */
+export type Open = AsyncDisposable & {
+  readonly engine: Engine
+  readonly credentials: CredentialStore
+  readonly notifier: Awaited<ReturnType<typeof openSpool>>
+  /** Sentences about a register that does not verify; empty when it does. */
+  readonly findings: () => readonly string[]
+  /** Resolves when the newest head stands in every witness. */
+  readonly witness: () => Promise<void>
+  /** Signs the head again: an idle register that falls silent is an alarm elsewhere. */
+  readonly signAgain: () => Promise<unknown>
+  /** Alarms of the register that stop nothing. */
+  readonly troubles: () => readonly string[]
+  readonly acceptHead: (actor: { person: string; role: string }, reason: string) => Promise<Stored>
+}
+
+/** A register that is not there yet: empty, and nothing can be written to it. */
+const noRegister: Register = {
+  size: 0,
+  append: () => Promise.reject(new BrokenInvariant('a command that only reads recorded something')),
+  async *read() {},
+  checkpoint: () => Promise.reject(new BrokenInvariant('no register, no checkpoint')),
+  async [Symbol.asyncDispose]() {},
+}
+
+function targetOf(config: AgentConfig): string {
+  const { directory, dns } = config.providers
+  return `directory:${directory.kind}:${directory.file} dns:${dns.kind}:${dns.file}`
+}
+
+async function writeDkimKey(config: AgentConfig, domain: DomainName, selector: string, pem: string): Promise<void> {
+  const folder = join(config.stateFolder, 'dkim', domain)
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const file = join(folder, `${selector}.key`)
+  const handle = await open(`${file}.part`, 'w', 0o600)
+  try {
+    await handle.writeFile(pem)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  await rename(`${file}.part`, file)
+}
+
+/** A provider's file, or none at all where a command must not even make an empty one. */
+function fileFor(file: string, mode: 'write' | 'read'): string {
+  return mode === 'write' || existsSync(file) ? file : ':memory:'
+}
+
+async function openProviders(config: AgentConfig, mode: 'write' | 'read', dnsListen: string | null) {
+  const { directory: directoryConfig, dns: dnsConfig } = config.providers
+  const directory = await openEmbeddedDirectory({ file: fileFor(directoryConfig.file, mode), clock: systemClock })
+  const dns = await openEmbeddedDns({ file: fileFor(dnsConfig.file, mode), listen: dnsListen, clock: systemClock })
+  const providers = new Map<ProviderName, Provider>([
+    ['directory', directory as unknown as Provider],
+    ['dns', dns as unknown as Provider],
+  ])
+  return { directory, dns, providers }
+}
+
+/** For commands that change things, and for the daemon. The caller holds the lock. */
+async function openForWriting(config: AgentConfig, log: Log, dnsListen: string | null): Promise<Open> {
+  mkdirSync(config.stateFolder, { recursive: true, mode: 0o700 })
+  const history = emptyHistory()
+  const register = await openSqliteRegister({
+    file: config.storeFile,
+    keysFolder: join(config.stateFolder, 'keys'),
+    witnessFiles: config.witnessFiles,
+    clock: systemClock,
+    random,
+    onEntry: entry => foldEntry(history, entry),
+    // A full disk must not keep a suspension from being recorded (R17).
+    usesReserve: ({ kind }) => kind.startsWith('incident.'),
+  })
+  const opened = await openProviders(config, 'write', dnsListen)
+  const reader = createEstateReader(config.manifestsFolder)
+  const engine = new Engine({
+    config,
+    register,
+    installation: register.origin,
+    target: targetOf(config),
+    providers: opened.providers,
+    clock: systemClock,
+    log,
+    queue: createQueue(),
+    history,
+    loadEstate: () => reader.load(day(config.operator.timeZone)),
+    generateDkimKey,
+    writeDkimKey: (domain, selector, pem) => writeDkimKey(config, domain, selector, pem),
+  })
+  return {
+    engine,
+    credentials: opened.directory,
+    notifier: await openSpool({ folder: config.providers.notify.folder }),
+    findings: () =>
+      register.trust.ok ? [] : register.trust.findings.map(finding => formatFinding(finding, config.operator.language)),
+    witness: () => register.witness(),
+    signAgain: () => register.signAgain(),
+    troubles: () => register.troubles,
+    acceptHead: (actor, reason) => register.acceptHead(actor, reason),
+    async [Symbol.asyncDispose]() {
+      await opened.dns[Symbol.asyncDispose]()
+      await opened.directory[Symbol.asyncDispose]()
+      await register[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** The log id that marks are made of; a register that is not there yet has none. */
+function installationOf(config: AgentConfig, exists: boolean): string {
+  if (!exists) return ''
+  using store = openStoreForReading(config.storeFile)
+  return originOf(readLogId(store))
+}
+
+/** For commands that only read: nothing is made, not even a folder. */
+async function openForReading(config: AgentConfig): Promise<Open> {
+  const history = emptyHistory()
+  const exists = existsSync(config.storeFile)
+  if (exists) for await (const entry of listEntries(config.storeFile)) foldEntry(history, entry)
+  const opened = await openProviders(config, 'read', null)
+  const engine = new Engine({
+    config,
+    register: { ...noRegister, size: history.size },
+    installation: installationOf(config, exists),
+    target: targetOf(config),
+    providers: opened.providers,
+    clock: systemClock,
+    log: silentLog,
+    queue: createQueue(),
+    history,
+    loadEstate: () => loadEstate(config.manifestsFolder, day(config.operator.timeZone)),
+    generateDkimKey: () => Promise.reject(new BrokenInvariant('a command that only reads made a key')),
+    writeDkimKey: () => Promise.reject(new BrokenInvariant('a command that only reads wrote a key')),
+  })
+  const readOnly = () => Promise.reject(new BrokenInvariant('a command that only reads wrote'))
+  return {
+    engine,
+    credentials: opened.directory,
+    notifier: { send: readOnly, print: readOnly } as never,
+    findings: () => [],
+    witness: async () => {},
+    signAgain: readOnly,
+    troubles: () => [],
+    acceptHead: readOnly,
+    async [Symbol.asyncDispose]() {
+      await opened.dns[Symbol.asyncDispose]()
+      await opened.directory[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** @throws CommandFailure (69) naming who holds the lock. */
+function lockOrFail(config: AgentConfig, what: string, io: Io): Lock {
+  mkdirSync(config.stateFolder, { recursive: true, mode: 0o700 })
+  const since = new Date(systemClock.now()).toISOString()
+  const lock = takeLock(join(config.stateFolder, 'lock.db'), { pid: process.pid, what, since })
+  if ('release' in lock) return lock
+  throw new CommandFailure(exits.unavailable, io.say('daemonRunning', lock))
+}
+
+/** Runs an operation without a daemon: with the lock when it changes anything, without a trace when it does not. */
+async function runLocally(
+  config: AgentConfig,
+  request: { operation: string; args: Readonly<Record<string, unknown>>; user: string; token?: string },
+  io: Io,
+): Promise<OperationResult> {
+  const changes = operations.get(request.operation)?.changes(request.args) ?? false
+  const lock = changes ? lockOrFail(config, request.operation, io) : null
+  try {
+    await using open = changes ? await openForWriting(config, silentLog, null) : await openForReading(config)
+    await open.engine.reload()
+    const caller = authenticateCaller(open.engine, request)
+    return await runOperation(request.operation, request.args, {
+      ...open,
+      caller,
+      progress: () => {},
+      signal: new AbortController().signal,
+      daemon: null,
+      random,
+      live: null,
+    })
+  } finally {
+    lock?.release()
+  }
+}
+
+const composition: Composition = {
+  version,
+  today: () => dayOf(systemClock.now(), 'America/Havana'),
+  local: runLocally,
+  snippets: values => renderSnippets(values),
+  async validate(paths, root, timeZone) {
+    const checked = await loadEstate(root, { ...day(timeZone), paths })
+    return checked.diagnostics
+  },
+  async runDaemon(config, io) {
+    const log = createLog({ level: 'info', now: systemClock.now })
+    const lock = lockOrFail(config, 'run', io)
+    try {
+      await using open = await openForWriting(config, log, config.providers.dns.listen)
+      return await runDaemon({ open, config, log, io, clock: systemClock, random, version, user: userInfo().username })
+    } finally {
+      lock.release()
+      await log.close()
+    }
+  },
+}
+
+export async function main(argv: readonly string[]): Promise<void> {
+  process.on('uncaughtException', bug)
+  process.on('unhandledRejection', bug)
+  try {
+    process.exitCode = await runProgram(argv, process.env, composition)
+  } catch (error) {
+    bug(error)
+  }
+}
+
+/** The last resort: said in one line, ended with 70; the supervisor starts anew and Postfix waits meanwhile. */
+function bug(error: unknown): void {
+  const known = error instanceof Error && error.name === 'RegisterFailure'
+  const detail = error instanceof Error ? (known ? error.message : (error.stack ?? error.message)) : String(error)
+  process.stderr.write(`${known ? detail : `mailwarden: this is a bug in mailwarden: ${detail}`}\n`)
+  process.exit(known ? exits.failed : exits.bug)
+}

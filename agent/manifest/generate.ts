@@ -1,0 +1,143 @@
+/**
+ * Writes what is made from the schema: `config/schema/*.json` for editors and `config/REFERENCE.md` for people. Run as
+ * `node agent/manifest/generate.ts`; a test fails while the files are stale. Never edit the generated files.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { documentSchemas, type Kind, manifestKinds } from './shape.ts'
+
+const schemaUri = 'https://json-schema.org/draft/2020-12/schema'
+
+type SchemaNode = {
+  readonly type?: string
+  readonly title?: string
+  readonly description?: string
+  readonly examples?: readonly unknown[]
+  readonly default?: unknown
+  readonly enum?: readonly unknown[]
+  readonly const?: unknown
+  readonly properties?: Readonly<Record<string, SchemaNode>>
+  readonly required?: readonly string[]
+  readonly items?: SchemaNode
+  readonly anyOf?: readonly SchemaNode[]
+  readonly minimum?: number
+  readonly maximum?: number
+  readonly pattern?: string
+}
+
+/** Path, relative to the root of the repository, to content. */
+export function generatedFiles(): ReadonlyMap<string, string> {
+  return new Map([
+    ['config/schema/manifest.schema.json', jsonText(manifestSchema())],
+    ['config/schema/agent.schema.json', jsonText({ $schema: schemaUri, title: 'mailwarden agent', ...plain('Agent') })],
+    ['config/REFERENCE.md', reference()],
+  ])
+}
+
+function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`
+}
+
+/** As plain JSON, without what the schema builder keeps beside it. */
+function plain(kind: Kind): SchemaNode {
+  return JSON.parse(JSON.stringify(documentSchemas[kind])) as SchemaNode
+}
+
+/** One schema for all kinds, told apart by `kind`, so that one first line serves every manifest. */
+function manifestSchema(): object {
+  return {
+    $schema: schemaUri,
+    title: 'mailwarden manifest',
+    description: 'An institution, a mail domain, a list of accounts or a waiver.',
+    type: 'object',
+    required: ['apiVersion', 'kind', 'metadata', 'spec'],
+    properties: {
+      apiVersion: { const: 'mailwarden/v1', description: 'Version of the form.' },
+      kind: { enum: manifestKinds, description: 'What the document describes.' },
+      metadata: true,
+      spec: true,
+    },
+    allOf: manifestKinds.map(kind => ({
+      if: { properties: { kind: { const: kind } }, required: ['kind'] },
+      // biome-ignore lint/suspicious/noThenProperty: `then` is a keyword of JSON Schema
+      then: plain(kind),
+    })),
+  }
+}
+
+function reference(): string {
+  const kinds: readonly Kind[] = [...manifestKinds, 'Agent']
+  return [
+    '# Reference of manifests and configuration',
+    '',
+    'Made from `agent/manifest/schema.ts` by `node agent/manifest/generate.ts`; not edited by hand.',
+    'Fields in bold are required. `[]` marks the items of a list. Days are `YYYY-MM-DD` in the operator’s time zone;',
+    'paths are relative to the file. Secrets never stand here, only references to them.',
+    '',
+    ...kinds.flatMap(kind => section(kind)),
+  ].join('\n')
+}
+
+function section(kind: Kind): readonly string[] {
+  const spec = plain(kind).properties?.spec
+  if (spec === undefined) return []
+  return [
+    `## ${kind}`,
+    '',
+    spec.description ?? '',
+    '',
+    '| Field | Form | Meaning | Example |',
+    '|---|---|---|---|',
+    ...rows('spec', spec),
+    '',
+  ]
+}
+
+function rows(path: string, node: SchemaNode): readonly string[] {
+  return Object.entries(node.properties ?? {}).flatMap(([key, child]) => {
+    const name = `${path}.${key}`
+    const required = node.required?.includes(key) ?? false
+    const inner = child.items ?? child
+    const row = [
+      required ? `**\`${name}\`**` : `\`${name}\``,
+      formOf(child),
+      cell(child.description ?? inner.description ?? ''),
+      cell(exampleOf(child)),
+    ]
+    return [`| ${row.join(' | ')} |`, ...rows(child.items === undefined ? name : `${name}[]`, inner)]
+  })
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('\n', ' ')
+}
+
+function exampleOf(node: SchemaNode): string {
+  const example = node.examples?.[0] ?? node.items?.examples?.[0]
+  return example === undefined ? '' : `\`${String(example)}\``
+}
+
+function formOf(node: SchemaNode): string {
+  if (node.enum !== undefined) return node.enum.map(value => `\`${String(value)}\``).join(', ')
+  if (node.anyOf !== undefined) return node.anyOf.map(formOf).join(' or ')
+  if (node.items !== undefined) return `list of ${formOf(node.items)}`
+  if (node.type === 'integer') return rangeOf(node)
+  if (node.pattern?.includes('-\\d{2}-') === true) return 'day'
+  if (node.pattern?.includes('GiB') === true) return 'size'
+  const names: Record<string, string> = { object: 'map', string: 'text', boolean: '`true`, `false`', null: 'null' }
+  return names[node.type ?? ''] ?? 'nothing yet'
+}
+
+function rangeOf({ minimum, maximum }: SchemaNode): string {
+  if (minimum === undefined) return 'whole number'
+  return maximum === undefined ? `whole number from ${minimum}` : `whole number ${minimum} to ${maximum}`
+}
+
+if (import.meta.main) {
+  for (const [path, text] of generatedFiles()) {
+    const file = fileURLToPath(new URL(`../../${path}`, import.meta.url))
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, text)
+  }
+}

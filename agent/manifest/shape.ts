@@ -1,0 +1,224 @@
+/**
+ * The shape of one document, judged by the schema of its kind alone: unknown and missing keys, types, words, forms.
+ * All mistakes of a document in one run, each with its path. What needs other documents is in `check.ts`. Pure.
+ */
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
+import type { TSchema } from 'typebox'
+import {
+  AccountListDocument,
+  AgentDocument,
+  dayPattern,
+  InstitutionDocument,
+  MailDomainDocument,
+  sizePattern,
+  WaiverDocument,
+} from './schema.ts'
+import { suggest } from './suggest.ts'
+import { childOf, type Path, type TreeNode, toValue } from './tree.ts'
+
+export const manifestKinds = ['Institution', 'MailDomain', 'AccountList', 'Waiver'] as const
+export type ManifestKind = (typeof manifestKinds)[number]
+export type Kind = ManifestKind | 'Agent'
+
+export const documentSchemas: Readonly<Record<Kind, TSchema>> = {
+  Institution: InstitutionDocument,
+  MailDomain: MailDomainDocument,
+  AccountList: AccountListDocument,
+  Waiver: WaiverDocument,
+  Agent: AgentDocument,
+}
+
+/** A mistake of shape. `onKey`: it is about the key at the end of the path, not about its value. */
+export type ShapeFinding = {
+  readonly code: string
+  readonly path: Path
+  readonly onKey: boolean
+  readonly values: Readonly<Record<string, string>>
+  readonly suggestion?: string
+}
+
+export type Shape = { readonly value: unknown; readonly findings: readonly ShapeFinding[] }
+
+const validators = new Map<Kind, ValidateFunction>()
+
+function validatorOf(kind: Kind): ValidateFunction {
+  let validator = validators.get(kind)
+  if (validator === undefined) {
+    // All errors of a document are wanted; its size is limited by the parser (fileBytesMax).
+    validator = new Ajv2020({ allErrors: true, strict: true, verbose: false, logger: false }).compile(
+      documentSchemas[kind],
+    )
+    validators.set(kind, validator)
+  }
+  return validator
+}
+
+/** The value of a document and what is wrong with its shape. */
+export function checkShape(kind: Kind, root: TreeNode): Shape {
+  const value = toValue(root, documentSchemas[kind])
+  const validator = validatorOf(kind)
+  if (validator(value)) return { value, findings: [] }
+  const errors = validator.errors ?? []
+  return { value, findings: errors.flatMap(error => toFinding(kind, root, error) ?? []) }
+}
+
+function toFinding(kind: Kind, root: TreeNode, error: ErrorObject): ShapeFinding | undefined {
+  const path = parsePointer(error.instancePath)
+  const general = describe(kind, root, path, error)
+  if (general === undefined) return undefined
+  const context = codeInContext(kind, general.subject, general.code)
+  const values = { ...general.values, field: formatPath(general.subject), ...context.values }
+  const suggestion = general.suggestion === undefined ? {} : { suggestion: general.suggestion }
+  return { code: context.code, path: general.path, onKey: general.onKey, values, ...suggestion }
+}
+
+type General = {
+  readonly code: string
+  /** Where the finding stands. */
+  readonly path: Path
+  /** What it is about: the missing or unknown key itself. */
+  readonly subject: Path
+  readonly onKey: boolean
+  readonly values: Readonly<Record<string, string>>
+  readonly suggestion?: string
+}
+
+function describe(kind: Kind, root: TreeNode, path: Path, error: ErrorObject): General | undefined {
+  const params = error.params as Record<string, unknown>
+  const at = { path, subject: path, onKey: false }
+  switch (error.keyword) {
+    case 'required': {
+      const missing = String(params.missingProperty)
+      return { ...at, code: 'E-FIELD-MISSING', subject: [...path, missing], values: { key: missing } }
+    }
+    case 'additionalProperties':
+      return unknownKey(kind, path, String(params.additionalProperty))
+    case 'type':
+      return { ...at, code: 'E-FIELD-TYPE', values: { expected: String(params.type), found: kindOf(root, path) } }
+    case 'enum': {
+      const allowed = (params.allowedValues as readonly unknown[]).map(String)
+      const found = foundText(root, path)
+      const near = suggest(found, allowed)
+      const values = { found, allowed: allowed.join(', ') }
+      return { ...at, code: 'E-FIELD-VALUE', values, ...(near === undefined ? {} : { suggestion: near }) }
+    }
+    case 'pattern':
+      return { ...at, code: patternCode(String(params.pattern)), values: { found: foundText(root, path) } }
+    case 'minLength':
+    case 'minItems':
+      return { ...at, code: 'E-FIELD-EMPTY', values: {} }
+    case 'maxLength':
+    case 'maxItems':
+      return { ...at, code: 'E-FIELD-LONG', values: { max: String(params.limit) } }
+    case 'minimum':
+    case 'maximum': {
+      const values = { found: foundText(root, path), bound: `${params.comparison} ${params.limit}` }
+      return { ...at, code: 'E-FIELD-RANGE', values }
+    }
+    case 'not':
+      return { ...at, code: 'E-UNSUPPORTED', values: { found: formatPath(path), known: '[]' } }
+    default:
+      // `const` of apiVersion and kind is judged before; `anyOf` repeats what its branches say.
+      return undefined
+  }
+}
+
+function unknownKey(kind: Kind, path: Path, key: string): General {
+  const known = knownKeys(documentSchemas[kind], path)
+  const near = suggest(key, known)
+  return {
+    code: 'E-FIELD-UNKNOWN',
+    path: [...path, key],
+    subject: [...path, key],
+    onKey: true,
+    values: { key, known: known.join(', ') },
+    ...(near === undefined ? {} : { suggestion: near }),
+  }
+}
+
+function patternCode(pattern: string): string {
+  if (pattern === dayPattern) return 'E-DAY'
+  return pattern === sizePattern ? 'E-SIZE' : 'E-FIELD-VALUE'
+}
+
+type Context = { readonly code: string; readonly values?: Readonly<Record<string, string>> }
+
+/** Some fields have a code of their own in mission section 2: whatever is wrong with them is that requirement unmet. */
+function codeInContext(kind: Kind, path: Path, code: string): Context {
+  if (code === 'E-FIELD-UNKNOWN') return unknownInContext(kind, String(path.at(-1)), code)
+  const pattern = path.map(step => (typeof step === 'number' ? '*' : step)).join('/')
+  if (kind === 'MailDomain' && /^spec\/institution(\/|$)/.test(pattern)) {
+    return { code: 'E-DOMAIN-OWNER', values: { reason: 'owner.none' } }
+  }
+  if (kind === 'Waiver' && /^spec\/(until|reason|owner|approvedBy)$/.test(pattern)) {
+    return { code: 'E-WAIVER', values: { reason: 'waiver.form' } }
+  }
+  if (kind !== 'AccountList') return { code }
+  if (pattern === 'spec/requests/*/agreement') return { code: 'E-AGREEMENT', values: { reason: 'agreement.none' } }
+  if (pattern.startsWith('spec/requests/*/agreement/')) {
+    return { code: 'E-AGREEMENT-NUMBER', values: { reason: 'agreementNumber.form' } }
+  }
+  if (/^spec\/accounts\/\*\/holder(\/name)?$/.test(pattern)) {
+    return { code: 'E-PURPOSE', values: { reason: 'purpose.holder' } }
+  }
+  if (pattern === 'spec/accounts/*/holder/purpose') return { code: 'E-PURPOSE', values: { reason: 'purpose.purpose' } }
+  if (pattern === 'spec/accounts/*/request') {
+    return { code: 'E-ACCOUNT-NO-REQUEST', values: { reason: 'request.none', request: '' } }
+  }
+  return { code }
+}
+
+/** An unknown key that says what it is after gets the answer to that instead. */
+function unknownInContext(kind: Kind, key: string, code: string): Context {
+  // A secret is never a value in YAML (K23), whatever its key is called.
+  if (/passw|secret|token|api_?key|private_?key|clave|contrase/i.test(key)) return { code: 'E-SECRET-VALUE' }
+  if (kind === 'AccountList' && /^(?:forward|redirect|fetch|collect)/i.test(key)) {
+    return { code: 'E-OFF-LAN', values: { reason: 'offLan.forward', found: key } }
+  }
+  return { code }
+}
+
+function knownKeys(schema: TSchema, path: Path): readonly string[] {
+  type Walk = { properties?: Record<string, Walk>; items?: Walk }
+  let at = schema as Walk | undefined
+  for (const step of path) at = typeof step === 'number' ? at?.items : at?.properties?.[step]
+  return Object.keys(at?.properties ?? {})
+}
+
+function nodeAt(root: TreeNode, path: Path): TreeNode | undefined {
+  let node: TreeNode | undefined = root
+  for (const step of path) node = childOf(node, step)
+  return node
+}
+
+const foundMax = 60 // of a wrong value, its beginning is enough to find it
+
+function foundText(root: TreeNode, path: Path): string {
+  const node = nodeAt(root, path)
+  if (node?.kind !== 'scalar') return ''
+  const text = node.plain ?? String(node.value)
+  return text.length > foundMax ? `${text.slice(0, foundMax)}…` : text
+}
+
+function kindOf(root: TreeNode, path: Path): string {
+  const node = nodeAt(root, path)
+  if (node === undefined || node.kind !== 'scalar') return node?.kind === 'map' ? 'object' : 'array'
+  if (node.value === null) return 'null'
+  return typeof node.value === 'number' && !Number.isInteger(node.value) ? 'fraction' : typeof node.value
+}
+
+function parsePointer(pointer: string): Path {
+  if (pointer === '') return []
+  return pointer
+    .slice(1)
+    .split('/')
+    .map(step => step.replaceAll('~1', '/').replaceAll('~0', '~'))
+    .map(step => (/^\d+$/.test(step) ? Number(step) : step))
+}
+
+/** A path as people read it: `spec.accounts[3].request`. */
+export function formatPath(path: Path): string {
+  return path
+    .map((step, index) => (typeof step === 'number' ? `[${step}]` : `${index === 0 ? '' : '.'}${step}`))
+    .join('')
+}

@@ -1,0 +1,107 @@
+/**
+ * A YAML document as a tree of plain nodes with their spans, free of the library that read it. Looks up places by path
+ * and gives the value that the schema asks for. Pure.
+ */
+import type { TSchema } from 'typebox'
+
+export type Path = readonly (string | number)[]
+
+/** Offsets into the file; `end` is exclusive. */
+type Span = { readonly start: number; readonly end: number }
+
+export type ScalarNode = Span & {
+  readonly kind: 'scalar'
+  readonly value: string | number | boolean | null
+  /** The text as written, when the scalar is plain (unquoted); undefined for quoted and block scalars. */
+  readonly plain: string | undefined
+}
+export type MapEntry = { readonly key: Span; readonly value: TreeNode }
+export type MapNode = Span & { readonly kind: 'map'; readonly entries: ReadonlyMap<string, MapEntry> }
+export type SequenceNode = Span & { readonly kind: 'sequence'; readonly items: readonly TreeNode[] }
+export type TreeNode = ScalarNode | MapNode | SequenceNode
+
+export function childOf(node: TreeNode | undefined, step: string | number): TreeNode | undefined {
+  if (node?.kind === 'map') return node.entries.get(String(step))?.value
+  if (node?.kind === 'sequence') return node.items[Number(step)]
+  return undefined
+}
+
+export type Found = { readonly span: Span; readonly path: Path }
+
+/**
+ * The span that stands for a path: the value itself; of an empty value or a collection in block form its key, which is
+ * where an editor should jump to; of a path that is not there, the nearest that is.
+ */
+export function locate(root: TreeNode, path: Path): Found {
+  let node = root
+  let key: Span | undefined
+  for (const [depth, step] of path.entries()) {
+    const entry = node.kind === 'map' ? node.entries.get(String(step)) : undefined
+    const next = entry?.value ?? childOf(node, step)
+    if (next === undefined) return { span: spanOf(node, key), path: path.slice(0, depth) }
+    key = entry?.key
+    node = next
+  }
+  return { span: spanOf(node, key), path }
+}
+
+/** The span of a key itself, for findings about the key. */
+export function locateKey(root: TreeNode, path: Path): Found {
+  let node: TreeNode | undefined = root
+  for (const step of path.slice(0, -1)) node = childOf(node, step)
+  const entry = node?.kind === 'map' ? node.entries.get(String(path.at(-1))) : undefined
+  return entry === undefined ? locate(root, path) : { span: entry.key, path }
+}
+
+function spanOf(node: TreeNode, key: Span | undefined): Span {
+  if (node.kind === 'scalar') return node.start === node.end && key !== undefined ? key : node
+  if (key !== undefined) return key
+  const first = node.kind === 'map' ? node.entries.values().next().value : undefined
+  return first === undefined ? { start: node.start, end: node.start + 1 } : first.key
+}
+
+/** RFC 6901. */
+export function formatPointer(path: Path): string {
+  return path.map(step => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+}
+
+type ObjectSchema = {
+  readonly type?: string
+  readonly properties?: Readonly<Record<string, ObjectSchema>>
+  readonly items?: ObjectSchema
+  readonly enum?: readonly unknown[]
+}
+
+/**
+ * The value of a node for a schema. Where the schema asks for text, a plain scalar gives the text as written, so that
+ * `number: 017` is "017" and a person named Null keeps the name. Where it asks for a whole number, one with leading
+ * zeros stays text and is refused: YAML 1.1 reads 017 as 15, YAML 1.2 as 17. Objects have no prototype (K18).
+ */
+export function toValue(node: TreeNode, schema: TSchema | undefined): unknown {
+  return nodeValue(node, schema as ObjectSchema | undefined)
+}
+
+function nodeValue(node: TreeNode, schema: ObjectSchema | undefined): unknown {
+  switch (node.kind) {
+    case 'map': {
+      const object = Object.create(null) as Record<string, unknown>
+      const properties = schema?.properties
+      for (const [key, entry] of node.entries) {
+        const inner = properties !== undefined && Object.hasOwn(properties, key) ? properties[key] : undefined
+        object[key] = nodeValue(entry.value, inner)
+      }
+      return object
+    }
+    case 'sequence':
+      return node.items.map(item => nodeValue(item, schema?.items))
+    case 'scalar':
+      return scalarValue(node, schema)
+  }
+}
+
+function scalarValue(node: ScalarNode, schema: ObjectSchema | undefined): unknown {
+  if (typeof node.value === 'string' || node.plain === undefined || node.plain === '') return node.value
+  if (schema?.type === 'string' || schema?.enum !== undefined) return node.plain
+  if (schema?.type === 'integer' && /^[-+]?0\d/.test(node.plain)) return node.plain
+  return node.value
+}

@@ -1,0 +1,155 @@
+/**
+ * From due notices to words and out (S38, S45, P15). What is due is part of the fold over the register, so nothing is
+ * told that was not recorded; a notice goes out at least once, and its id makes a repeat the same message. A failed
+ * notice never undoes a containment; it is due again at the next pass.
+ */
+
+import type { Notifier, OutgoingNotice } from '../../providers/provider.ts'
+import { type Clock, formatInstant, formatLocal } from '../core/clock.ts'
+import { hit } from '../core/failpoint.ts'
+import type { Log } from '../core/log.ts'
+import type { DueNotice, Incidents } from '../incident/incident.ts'
+import type { Language, Person } from '../model/entity.ts'
+import { domainOf, parseAddress } from '../model/name.ts'
+import type { World } from '../model/world.ts'
+import type { NewEntry, Stored } from '../register/register.ts'
+import { renderNotice } from './notice.ts'
+
+/** `notice` null: there is nobody to tell, and nothing to carry. It is put on record as such, so that it is not due for ever. */
+export type MadeNotice = { readonly due: DueNotice; readonly notice: OutgoingNotice | null }
+
+const templates = {
+  suspended: 'declared-director',
+  widened: 'declared-director',
+  'report-returned': 'returned-director',
+  restored: 'restored-director',
+  annulled: 'annulled-director',
+  withdrawn: 'withdrawn-director',
+} as const
+
+const inboundWords = {
+  es: {
+    keep: 'El correo entrante se sigue recibiendo.',
+    defer: 'El correo entrante espera en los servidores de origen.',
+    reject: 'El correo entrante se rechaza.',
+  },
+  en: {
+    keep: 'Inbound mail is still received.',
+    defer: 'Inbound mail waits at the sending servers.',
+    reject: 'Inbound mail is refused.',
+  },
+} as const
+
+/** An address that a notice about a suspension can reach: well-formed and outside every held domain. */
+function reachable(email: string | null, held: ReadonlySet<string>): string | null {
+  const address = email === null ? undefined : parseAddress(email)
+  return address === undefined || held.has(domainOf(address)) ? null : address
+}
+
+export function makeNotices(incidents: Incidents, world: World): MadeNotice[] {
+  const held = new Set<string>(world.holds.map(hold => hold.scope.domain))
+  // The notice's own domain counts as held also after a release: its mail may still be on the way.
+  return incidents.due.map(due => ({ due, notice: makeNotice(due, incidents, world, new Set([...held, due.domain])) }))
+}
+
+function personFor(due: DueNotice, world: World): Person | null {
+  const { operator, mail } = world.config
+  const domain = world.domains.get(due.domain)?.domain
+  const institution = domain === undefined ? undefined : world.institutions.get(domain.institution)
+  switch (due.audience) {
+    case 'operator':
+      return { name: operator.name, email: operator.security ?? mail.hostmaster, phone: null }
+    case 'director':
+      return institution?.director ?? null
+    case 'representative':
+      return institution?.representative ?? null
+  }
+}
+
+function makeNotice(
+  due: DueNotice,
+  incidents: Incidents,
+  world: World,
+  held: ReadonlySet<string>,
+): OutgoingNotice | null {
+  const { operator, mail } = world.config
+  const person = personFor(due, world)
+  if (person === null) return null
+  const to = reachable(person.email, held)
+  // Only the director is owed a letter; nobody else is visited.
+  if (to === null && due.audience !== 'director') return null
+  const incident = due.incident === null ? undefined : incidents.byId.get(due.incident)
+  const withdrawal = incidents.withdrawals.get(due.domain)
+  const domain = world.domains.get(due.domain)?.domain
+  const institution = domain === undefined ? undefined : world.institutions.get(domain.institution)
+  const language: Language =
+    due.audience === 'operator' ? operator.language : (institution?.language ?? operator.language)
+  const template = due.audience === 'operator' ? 'event-operator' : templates[due.topic]
+  const reasons = incident?.reasons.map(({ text }) => text ?? '').filter(Boolean) ?? [withdrawal?.reason ?? '']
+  const { subject, text } = renderNotice(template, language, {
+    incident: due.incident ?? '–',
+    domain: due.domain,
+    scope: incident?.scope.account ?? due.domain,
+    class: incident?.class ?? withdrawal?.grounds ?? '–',
+    reason: reasons.join('; '),
+    director: person.name,
+    institution: institution?.title ?? '–',
+    atLocal: formatLocal(due.at, operator.timeZone),
+    atUtc: formatInstant(due.at).slice(0, 16).replace('T', ' '),
+    timeZone: operator.timeZone,
+    operator: operator.name,
+    security: operator.security ?? mail.hostmaster,
+    inbound: inboundWords[language][domain?.inboundWhenSuspended ?? 'defer'],
+    event: due.topic,
+    by: incident?.declaredBy ?? withdrawal?.by.join(', ') ?? '–',
+    points: incident?.reports[(due.report ?? 0) - 1]?.points ?? '',
+    drill: due.drill ? (language === 'es' ? 'SIMULACRO ' : 'DRILL ') : '',
+  })
+  return { id: due.id, to, toName: person.name, from: mail.hostmaster, subject, text, at: due.at }
+}
+
+export type DeliverParts = {
+  readonly notifier: Notifier
+  readonly append: (entries: readonly NewEntry[]) => Promise<readonly Stored[]>
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** Sends what is due, one by one; each is recorded after it left. */
+export async function deliverNotices(made: readonly MadeNotice[], parts: DeliverParts): Promise<void> {
+  for (const { due, notice } of made) {
+    try {
+      if (notice !== null) await parts.notifier.send(notice)
+      else
+        parts.log.write('warn', 'nobody to tell', {
+          audience: due.audience,
+          domain: due.domain,
+          incident: due.incident,
+        })
+    } catch (error) {
+      parts.log.write('error', 'notice not sent', {
+        notice: due.id,
+        error: error instanceof Error ? error.message : String(error),
+      })
+      continue
+    }
+    hit('notify.afterSpool')
+    await parts.append([
+      {
+        kind: notice?.to == null ? 'notice.printed' : 'notice.sent',
+        actor: { person: 'daemon', role: 'daemon' },
+        at: formatInstant(parts.clock.now()),
+        subject: due.incident ?? due.domain,
+        rule: 'S38',
+        facts: {
+          incident: due.incident,
+          notice: due.id,
+          topic: due.topic,
+          audience: due.audience,
+          nobody: notice === null,
+        },
+        personal: { to: notice?.to ?? null, name: notice?.toName ?? null },
+      },
+    ])
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * Guards: rules that hold steps back when a plan would destroy much at once (scenarios: R19, R20). There is no floor
+ * below which they sleep and no --force: a person accepts the exact count. Suspending is exempt, mass release is not.
+ */
+import { dayMs, type Instant } from '../core/clock.ts'
+import type { Change, Refusal } from '../model/change.ts'
+import type { Ref, Resource } from '../model/resource.ts'
+import type { AgentConfig } from '../model/world.ts'
+import type { History } from '../world/history.ts'
+
+/** Exact counts that a person accepted: `--accept delete=37`. `any`: two people approved what the updates do. */
+export type Acceptance = { readonly delete?: number; readonly update?: number | 'any' }
+
+export type GuardInput = {
+  readonly changes: readonly Change[]
+  /** All of ours that stands in the scope. */
+  readonly standing: readonly Resource[]
+  readonly history: Pick<History, 'deletes'>
+  readonly limits: AgentConfig['limits']
+  readonly now: Instant
+  readonly acceptance: Acceptance
+}
+
+type Finding = {
+  readonly guard: string
+  readonly count: string
+  readonly detail: string
+  readonly refs: readonly Ref[]
+}
+
+function deletesGuard({ history, limits, now }: GuardInput, deletes: readonly Change[]): Finding[] {
+  const recent = history.deletes
+    .filter(past => !past.accepted && past.at > now - dayMs)
+    .reduce((sum, past) => sum + past.count, 0)
+  if (deletes.length === 0 || deletes.length + recent <= limits.deletes) return []
+  const before = recent > 0 ? `, after ${recent} in the last 24 hours` : ''
+  const detail = `${deletes.length} deletes${before}; limits.deletes is ${limits.deletes}`
+  return [{ guard: 'deletes', count: 'delete', detail, refs: deletes.map(change => change.ref) }]
+}
+
+function emptiedGuard({ standing }: GuardInput, deletes: readonly Change[]): Finding[] {
+  const isUser = (resource: Resource) => resource.kind === 'account' && resource.role === 'user'
+  const users = Map.groupBy(standing.filter(isUser), resource => (resource.kind === 'account' ? resource.domain : ''))
+  const leaving = Map.groupBy(
+    deletes.filter(change => change.before !== null && isUser(change.before)),
+    change => (change.before?.kind === 'account' ? change.before.domain : ''),
+  )
+  const findings: Finding[] = []
+  for (const [domain, changes] of leaving) {
+    if (changes.length < (users.get(domain)?.length ?? 0)) continue
+    const detail = `the last ${changes.length} accounts of ${domain} would go`
+    findings.push({ guard: 'domain-emptied', count: 'delete', detail, refs: changes.map(change => change.ref) })
+  }
+  return findings
+}
+
+function zoneGuard(_: GuardInput, deletes: readonly Change[]): Finding[] {
+  return deletes
+    .filter(change => change.ref.kind === 'zone' || change.ref.kind === 'domain')
+    .map(change => ({
+      guard: change.ref.kind === 'zone' ? 'zone-removed' : 'domain-removed',
+      count: 'delete',
+      detail: `${change.ref.kind} ${change.ref.key} would go`,
+      // Its records and accounts go with it or not at all.
+      refs: deletes
+        .filter(other => other.ref.key === change.ref.key || other.ref.key.startsWith(`${change.ref.key}/`))
+        .map(other => other.ref),
+    }))
+}
+
+function apexGuard(_: GuardInput, deletes: readonly Change[]): Finding[] {
+  const vital = deletes.filter(({ before }) => {
+    if (before?.kind !== 'rrset') return false
+    const apex = before.owner === before.zone
+    return (
+      (apex && (before.type === 'NS' || before.type === 'MX')) || before.owner.endsWith(`._domainkey.${before.zone}`)
+    )
+  })
+  return vital.map(change => ({
+    guard: 'vital-record',
+    count: 'delete',
+    detail: `${change.ref.key} would go`,
+    refs: [change.ref],
+  }))
+}
+
+function updatesGuard({ changes, standing, limits }: GuardInput): Finding[] {
+  const updates = changes.filter(change => change.action === 'update' && !exempt(change))
+  if (updates.length === 0 || updates.length * 100 <= standing.length * limits.updatePercent) return []
+  const detail = `${updates.length} of ${standing.length} objects would change; limits.updatePercent is ${limits.updatePercent}`
+  return [{ guard: 'updates', count: 'update', detail, refs: updates.map(change => change.ref) }]
+}
+
+/** Closing a door and putting back what somebody else changed need no leave. */
+function exempt(change: Change): boolean {
+  return change.why === 'hold' || change.why === 'drift' || change.why === 'withdrawal'
+}
+
+/** Findings become refusals unless the exact count was accepted. A wrong count is said as such. */
+export function guard(input: GuardInput): Refusal[] {
+  const deletes = input.changes.filter(change => change.action === 'delete')
+  const updates = input.changes.filter(change => change.action === 'update' && !exempt(change)).length
+  const counts: Record<string, number> = { delete: deletes.length, update: updates }
+  const findings = [
+    ...deletesGuard(input, deletes),
+    ...emptiedGuard(input, deletes),
+    ...zoneGuard(input, deletes),
+    ...apexGuard(input, deletes),
+    ...updatesGuard(input),
+  ]
+  return findings.flatMap(({ guard, count, detail, refs }) => {
+    const exact = counts[count] ?? 0
+    const given = input.acceptance[count as keyof Acceptance]
+    if (given === exact || given === 'any') return []
+    const wrong = given === undefined ? '' : ` (--accept ${count}=${given} does not match)`
+    return [{ guard, detail: `${detail}${wrong}`, accept: `${count}=${exact}`, refs }]
+  })
+}

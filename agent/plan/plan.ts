@@ -1,0 +1,112 @@
+/** Makes a plan: desired against observed, ordered, guarded, digested. Pure; the caller observes and the clock is an argument. */
+
+import type { Observed, Scope } from '../../providers/provider.ts'
+import { formatInstant, type Instant } from '../core/clock.ts'
+import type { Diagnostic } from '../core/diagnostic.ts'
+import { digestOf } from '../core/digest.ts'
+import { type DesiredSet, desired, withinScope, withoutHolds } from '../desired/desired.ts'
+import type { Change, Plan } from '../model/change.ts'
+import { formatRef, type Ref, type Resource } from '../model/resource.ts'
+import type { World } from '../model/world.ts'
+import type { History } from '../world/history.ts'
+import { type Contested, diff } from './diff.ts'
+import { type Acceptance, guard } from './guards.ts'
+import { order } from './order.ts'
+import { markOf } from './ownership.ts'
+
+/** A saved plan is refused after this; what was reviewed yesterday was yesterday's world. */
+export const planAgeMaxMs = 24 * 3_600_000
+
+export type PlanInput = {
+  readonly world: World
+  readonly history: History
+  readonly observed: readonly Observed[]
+  readonly scope: Scope
+  readonly installation: string
+  /** What the providers are, part of the digest. */
+  readonly target: string
+  readonly acceptance: Acceptance
+  readonly now: Instant
+  /** The provider's canonical form, so that equal things compare as identical. */
+  readonly canonical: (resource: Resource) => Resource
+  /** What the provider cannot hold; such a change is not planned, and said. */
+  readonly check: (resource: Resource) => readonly Diagnostic[]
+}
+
+export type Planned = { readonly plan: Plan; readonly vanished: readonly Ref[] }
+
+const contestedReasons: Record<Contested['reason'], string> = {
+  exists: 'stands already and was not made here',
+  'mark-lost': 'was made here, but its mark is gone or is another object’s',
+  'not-in-register': 'carries our mark, but the register does not know it',
+}
+
+function domainOfRef(ref: Ref): string {
+  if (ref.kind === 'account') return ref.key.slice(ref.key.lastIndexOf('@') + 1)
+  return ref.key.split('/')[0] ?? ref.key
+}
+
+function canonicalSet(set: DesiredSet, canonical: (resource: Resource) => Resource): DesiredSet {
+  return new Map([...set].map(([key, wanted]) => [key, { ...wanted, resource: canonical(wanted.resource) }]))
+}
+
+export function makePlan(input: PlanInput): Planned {
+  const { world, history, installation, scope } = input
+  const scoped = withinScope(world, scope)
+  const names = scope === 'all' ? null : new Set(scope.domains)
+  const holds = new Map(
+    world.holds.filter(hold => hold.scope.account === null).map(hold => [hold.scope.domain as string, hold.incident]),
+  )
+  const difference = diff({
+    installation,
+    desired: canonicalSet(desired(scoped), input.canonical),
+    free: canonicalSet(desired(withoutHolds(scoped)), input.canonical),
+    observed: input.observed,
+    history,
+    holdOn: domain => holds.get(domain),
+    covers: ref => names === null || names.has(domainOfRef(ref)),
+    withdrawn: domain => world.domains.get(domain as never)?.state === 'withdrawn',
+  })
+  const unsupported: Diagnostic[] = []
+  const holdable = difference.changes.filter(change => {
+    const found = change.after === null ? [] : input.check(change.after)
+    unsupported.push(...found)
+    return found.every(diagnostic => diagnostic.severity !== 'error')
+  })
+  const changes = order(holdable)
+  const standing = input.observed
+    .filter(({ resource, mark }) => mark === markOf(installation, resource))
+    .map(({ resource }) => resource)
+  const refusals = guard({
+    changes,
+    standing,
+    history,
+    limits: world.config.limits,
+    now: input.now,
+    acceptance: input.acceptance,
+  })
+  const contested = difference.contested.map(({ ref, reason }) => ({ ref, reason: contestedReasons[reason] }))
+  return {
+    vanished: difference.vanished,
+    plan: {
+      version: 1,
+      digest: digestOf({
+        target: input.target,
+        changes: changes.map(({ action, before, after, ref }) => ({ action, before, after, ref })),
+      }),
+      createdAt: formatInstant(input.now),
+      target: input.target,
+      changes,
+      refusals,
+      held: difference.held,
+      contested,
+      diagnostics: [...scoped.diagnostics, ...unsupported],
+    },
+  }
+}
+
+/** What of a plan may be done now: all but what a guard holds back. */
+export function permitted(plan: Plan): readonly Change[] {
+  const refused = new Set(plan.refusals.flatMap(refusal => refusal.refs.map(formatRef)))
+  return plan.changes.filter(change => !refused.has(formatRef(change.ref)))
+}

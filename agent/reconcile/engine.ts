@@ -1,0 +1,267 @@
+/**
+ * The engine: holds the one register, the one history and the one view of the manifests, and does the four things that
+ * change anything: accept manifests, make keys, apply changes, record acts. The daemon and a single command both run
+ * on it. It knows providers by their interface only; `main.ts` names them.
+ */
+
+import type { Observed, Provider, Scope } from '../../providers/provider.ts'
+import { applyChanges } from '../apply/apply.ts'
+import { type Clock, formatInstant } from '../core/clock.ts'
+import type { Json } from '../core/digest.ts'
+import { hit } from '../core/failpoint.ts'
+import type { Log } from '../core/log.ts'
+import type { Change, Outcome, Plan } from '../model/change.ts'
+import type { DomainName } from '../model/name.ts'
+import type { ProviderName, Ref, Resource } from '../model/resource.ts'
+import { type AgentConfig, type CheckedEstate, isProvisioned, type World } from '../model/world.ts'
+import type { Acceptance } from '../plan/guards.ts'
+import { makePlan, type Planned, permitted } from '../plan/plan.ts'
+import type { Actor, NewEntry, Register, Stored } from '../register/register.ts'
+import { foldEntry, type History } from '../world/history.ts'
+import { joinWorld, pendingAcceptance } from '../world/world.ts'
+import type { Lane, WorkQueue } from './queue.ts'
+
+/** A pass that still finds work after this many rounds is not converging: it stops and says so. */
+export const roundsMax = 5
+
+export const daemonActor: Actor = { person: 'daemon', role: 'daemon' }
+
+export type EngineParts = {
+  readonly config: AgentConfig
+  readonly register: Register
+  /** The register's log id: names this installation in marks. */
+  readonly installation: string
+  /** What plans are for, by configuration: part of their digest. */
+  readonly target: string
+  readonly providers: ReadonlyMap<ProviderName, Provider>
+  readonly clock: Clock
+  readonly log: Log
+  readonly queue: WorkQueue
+  /** What opening the register folded already. */
+  readonly history: History
+  readonly loadEstate: () => Promise<CheckedEstate>
+  readonly generateDkimKey: () => Promise<{ selector: string; publicKey: string; privateKeyPem: string }>
+  /** Writes a private key where only the signer reads it; never into the register or a log. */
+  readonly writeDkimKey: (domain: DomainName, selector: string, privateKeyPem: string) => Promise<void>
+}
+
+export type ReconcileOptions = {
+  readonly lane: Lane
+  readonly scope: Scope
+  readonly actor: Actor
+  readonly acceptance?: Acceptance
+  /** Runs only when the plan made at the start passes; tells why not. */
+  readonly approve?: (plan: Plan) => 'go' | 'stop'
+  readonly progress?: (done: number, total: number) => void
+  readonly signal: AbortSignal
+}
+
+export type ReconcileReport = {
+  /** The plan that the pass began with. */
+  readonly plan: Plan
+  readonly outcomes: readonly Outcome[]
+  readonly keysMade: number
+  readonly stopped: boolean
+  /** A last plan after applying has nothing more to do but what is refused. */
+  readonly converged: boolean
+}
+
+export class Engine {
+  readonly parts: EngineParts
+  readonly history: History
+  checked: CheckedEstate = { estates: new Map(), waivers: [], blocked: new Map(), unreadable: [], diagnostics: [] }
+  /** Something happened since the last acceptance that could make another one due. */
+  #acceptanceDue = true
+  /** Called after entries were folded in: projections that must not lag behind the register hang here. */
+  readonly onEntries: ((entries: readonly Stored[]) => void)[] = []
+
+  constructor(parts: EngineParts) {
+    this.parts = parts
+    this.history = parts.history
+  }
+
+  /** Reads the manifests anew. A folder that can't be read at all keeps what was last accepted. */
+  async reload(): Promise<void> {
+    this.checked = await this.parts.loadEstate()
+    this.#acceptanceDue = true
+  }
+
+  world(): World {
+    return joinWorld(this.parts.config, this.checked, this.history, this.parts.clock.now())
+  }
+
+  /** Durable first, then folded in, then seen by every projection; only then acknowledged to the caller. */
+  async append(entries: readonly NewEntry[]): Promise<readonly Stored[]> {
+    if (entries.length === 0) return []
+    const stored = await this.parts.register.append(entries)
+    for (const entry of stored) {
+      foldEntry(this.history, entry)
+      // What was removed is no longer leaving: the accepted manifests shrink with it.
+      const removed =
+        entry.kind === 'apply.completed'
+          ? ((entry.personal?.['deleted'] ?? []) as readonly unknown[]).length > 0
+          : entry.kind === 'ownership.ended'
+      if (removed) this.#acceptanceDue = true
+    }
+    for (const listener of this.onEntries) listener(stored)
+    return stored
+  }
+
+  /**
+   * Records the valid manifests as accepted.
+   * @returns the domains whose desired state may have moved.
+   */
+  async acceptManifests(actor: Actor): Promise<DomainName[]> {
+    if (!this.#acceptanceDue) return []
+    this.#acceptanceDue = false
+    const at = formatInstant(this.parts.clock.now())
+    const { accept, drop } = pendingAcceptance(this.checked, this.history)
+    const touched = new Set<DomainName>()
+    const touch = (name: string) => {
+      for (const domain of this.history.accepted.get(name)?.estate.domains ?? []) touched.add(domain.name)
+    }
+    const entries: NewEntry[] = []
+    for (const [institution, estate, digest] of accept) {
+      touch(institution)
+      for (const domain of estate.domains) touched.add(domain.name)
+      entries.push({
+        kind: 'manifests.accepted',
+        actor,
+        at,
+        subject: institution,
+        rule: 'S27',
+        facts: { institution, digest, domains: estate.domains.length, accounts: estate.accounts.length },
+        personal: { estate: estate as unknown as Json },
+      })
+    }
+    for (const institution of drop) {
+      touch(institution)
+      entries.push({ kind: 'manifests.removed', actor, at, subject: institution, rule: 'S27', facts: { institution } })
+    }
+    await this.append(entries)
+    if (entries.length > 0) hit('run.afterManifestsAccepted')
+    return [...touched]
+  }
+
+  /** Makes the DKIM keys that live domains lack. The private key is on disk before the public one is known to anybody. */
+  async ensureKeys(actor: Actor, scope: Scope): Promise<number> {
+    const world = this.world()
+    let made = 0
+    for (const [name, domain] of world.domains) {
+      if (!isProvisioned(domain.state) || domain.leaving || world.dkim.has(name)) continue
+      if (scope !== 'all' && !scope.domains.includes(name)) continue
+      const key = await this.parts.generateDkimKey()
+      await this.parts.writeDkimKey(name, key.selector, key.privateKeyPem)
+      hit('run.afterKeysWritten')
+      await this.append([
+        {
+          kind: 'dkim.created',
+          actor,
+          at: formatInstant(this.parts.clock.now()),
+          subject: name,
+          facts: { domain: name, selector: key.selector, publicKey: key.publicKey },
+        },
+      ])
+      hit('run.afterKeysRecorded')
+      made += 1
+    }
+    return made
+  }
+
+  async observe(scope: Scope, signal: AbortSignal): Promise<Observed[]> {
+    const observed = await Promise.all(
+      [...this.parts.providers.values()].map(provider => provider.observe(scope, signal)),
+    )
+    return observed.flat()
+  }
+
+  /** Writes nothing anywhere. */
+  async plan(scope: Scope, acceptance: Acceptance, signal: AbortSignal): Promise<Planned> {
+    const { installation, providers, clock } = this.parts
+    const world = this.world()
+    const canonical = (resource: Resource): Resource =>
+      providers.get(resource.provider)?.canonical(resource) ?? resource
+    return makePlan({
+      world,
+      history: this.history,
+      observed: await this.observe(scope, signal),
+      scope,
+      installation,
+      target: this.parts.target,
+      acceptance,
+      now: clock.now(),
+      canonical,
+      check: resource => providers.get(resource.provider)?.check(resource) ?? [],
+    })
+  }
+
+  /** Accept, make keys, plan, apply, until the next plan is empty. Runs inside the caller's turn of the queue. */
+  async reconcile(options: ReconcileOptions): Promise<ReconcileReport> {
+    const { scope, actor, signal, lane } = options
+    const acceptance = options.acceptance ?? {}
+    let planned = await this.plan(scope, acceptance, signal)
+    const first = planned.plan
+    if (options.approve?.(first) === 'stop')
+      return { plan: first, outcomes: [], keysMade: 0, stopped: true, converged: false }
+    await this.acceptManifests(actor)
+    const keysMade = await this.ensureKeys(actor, scope)
+    if (keysMade > 0) planned = await this.plan(scope, acceptance, signal)
+    const outcomes: Outcome[] = []
+    let converged = false
+    for (let round = 0; round < roundsMax && !signal.aborted; round += 1) {
+      await this.endOwnership(planned.vanished, actor)
+      const changes = permitted(planned.plan)
+      if (changes.length === 0) {
+        converged = true
+        break
+      }
+      const result = await this.applyPlanned(planned.plan, changes, options)
+      outcomes.push(...result)
+      if (lane !== 'incident' && this.parts.queue.isMoreUrgentThan(lane)) break
+      // What could not be done now is for the next cycle; a tight loop against a refusing server helps nobody.
+      if (result.every(outcome => outcome.result !== 'applied')) break
+      planned = await this.plan(scope, {}, signal)
+    }
+    await this.acceptManifests(actor)
+    return { plan: first, outcomes, keysMade, stopped: false, converged }
+  }
+
+  private async applyPlanned(
+    plan: Plan,
+    changes: readonly Change[],
+    options: ReconcileOptions,
+  ): Promise<readonly Outcome[]> {
+    const { installation, providers, clock, queue } = this.parts
+    const { outcomes } = await applyChanges(
+      {
+        installation,
+        providers,
+        clock,
+        actor: options.actor,
+        append: entries => this.append(entries),
+        planDigest: plan.digest,
+        accepted: Object.keys(options.acceptance ?? {}).length > 0,
+        ...(options.progress ? { progress: options.progress } : {}),
+        shouldYield: () => queue.isMoreUrgentThan(options.lane),
+      },
+      changes,
+      options.signal,
+    )
+    return outcomes
+  }
+
+  private async endOwnership(refs: readonly Ref[], actor: Actor): Promise<void> {
+    if (refs.length === 0) return
+    const at = formatInstant(this.parts.clock.now())
+    await this.append([
+      {
+        kind: 'ownership.ended',
+        actor,
+        at,
+        subject: 'directory',
+        facts: { count: refs.length },
+        personal: { refs: refs as unknown as Json },
+      },
+    ])
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * History: the fold over the register. There is no state file; whatever mailwarden remembers is what this fold makes
+ * of the entries. Folding is incremental: each entry is folded once, in order, by the one owner of the history.
+ */
+import { assert } from '../core/assert.ts'
+import { type Instant, parseInstant } from '../core/clock.ts'
+import type { Digest } from '../core/digest.ts'
+import { applyEntry as applyIncidentEntry, emptyIncidents, type Incidents } from '../incident/lifecycle.ts'
+import { applyTokenEntry, emptyTokens, type Tokens } from '../incident/people.ts'
+import type { InstitutionEstate } from '../model/entity.ts'
+import type { DomainName } from '../model/name.ts'
+import { formatRef, type Ref } from '../model/resource.ts'
+import type { DkimKey } from '../model/world.ts'
+import type { Stored } from '../register/register.ts'
+
+/** An object that the register says we made. */
+export type Owned = {
+  readonly ref: Ref
+  /** Digest of the resource as we last wrote it, or mean to. */
+  readonly digest: Digest
+  /** An incident shaped what we last wrote. */
+  readonly heldBy: string | null
+}
+
+/** Digest of an object whose content we can't vouch for. */
+export const unknownDigest: Digest = ''
+
+export type AcceptedEstate = { readonly estate: InstitutionEstate; readonly digest: Digest; readonly index: number }
+
+export type History = {
+  /** Entries folded so far. */
+  size: number
+  readonly accepted: Map<string, AcceptedEstate>
+  readonly dkim: Map<DomainName, DkimKey>
+  /** By `formatRef`. */
+  readonly owned: Map<string, Owned>
+  /** Applied deletes, for the limit over rolling 24 hours. */
+  readonly deletes: { readonly at: Instant; readonly count: number; readonly accepted: boolean }[]
+  incidents: Incidents
+  tokens: Tokens
+  /** Newest completed run, for `status`. */
+  lastRun: { readonly at: string; readonly applied: number; readonly failed: number } | null
+}
+
+export type IntendedChange = {
+  readonly action: 'create' | 'update' | 'delete'
+  readonly ref: Ref
+  /** Of the resource to be; null for a delete. */
+  readonly digest: Digest | null
+  readonly heldBy: string | null
+}
+
+export type RecordedOutcome = { readonly ref: Ref; readonly result: string; readonly detail?: string }
+
+export function emptyHistory(): History {
+  return {
+    size: 0,
+    accepted: new Map(),
+    dkim: new Map(),
+    owned: new Map(),
+    deletes: [],
+    incidents: emptyIncidents,
+    tokens: emptyTokens,
+    lastRun: null,
+  }
+}
+
+/** Folds one entry in. Unknown kinds change nothing: an older mailwarden reads a newer register as far as it can. */
+export function foldEntry(history: History, entry: Stored): void {
+  assert(entry.index === history.size, `entry ${entry.index} folded after ${history.size}`)
+  history.size += 1
+  switch (entry.kind) {
+    case 'manifests.accepted':
+      foldAccepted(history, entry)
+      break
+    case 'manifests.removed':
+      history.accepted.delete(String(entry.facts['institution']))
+      break
+    case 'dkim.created':
+      history.dkim.set(String(entry.facts['domain']) as DomainName, {
+        selector: String(entry.facts['selector']),
+        publicKey: String(entry.facts['publicKey']),
+      })
+      break
+    case 'apply.intended':
+      foldIntended(history, entry)
+      break
+    case 'apply.completed':
+      foldCompleted(history, entry)
+      break
+    case 'ownership.ended':
+      for (const ref of (entry.personal?.['refs'] ?? []) as readonly Ref[]) history.owned.delete(formatRef(ref))
+      break
+  }
+  history.incidents = applyIncidentEntry(history.incidents, entry)
+  history.tokens = applyTokenEntry(history.tokens, entry)
+}
+
+function foldAccepted(history: History, entry: Stored): void {
+  const estate = entry.personal?.['estate'] as unknown as InstitutionEstate | undefined
+  // Erased by a retention rule: an older version of the manifests that a newer entry replaces.
+  if (estate === undefined) return
+  const institution = String(entry.facts['institution'])
+  history.accepted.set(institution, { estate, digest: String(entry.facts['digest']), index: entry.index })
+}
+
+function foldIntended(history: History, entry: Stored): void {
+  for (const change of (entry.personal?.['changes'] ?? []) as unknown as readonly IntendedChange[]) {
+    // A delete keeps the object ours until its outcome is known: after a crash it is still ours to delete.
+    if (change.digest === null) continue
+    history.owned.set(formatRef(change.ref), { ref: change.ref, digest: change.digest, heldBy: change.heldBy })
+  }
+}
+
+function foldCompleted(history: History, entry: Stored): void {
+  const created = new Set(((entry.personal?.['created'] ?? []) as readonly Ref[]).map(formatRef))
+  const deleted = new Set(((entry.personal?.['deleted'] ?? []) as readonly Ref[]).map(formatRef))
+  let deletes = 0
+  for (const outcome of (entry.personal?.['outcomes'] ?? []) as unknown as readonly RecordedOutcome[]) {
+    const key = formatRef(outcome.ref)
+    if (outcome.result === 'applied' && deleted.has(key)) {
+      history.owned.delete(key)
+      deletes += 1
+    }
+    // What was surely not made is not ours. An unknown outcome leaves it ours: the mark on the object decides.
+    if (created.has(key) && ['failed', 'skipped', 'conflict'].includes(outcome.result)) history.owned.delete(key)
+    const owned = history.owned.get(key)
+    // What stands after a failed update is not known, so it can't be told from somebody's edit.
+    if (owned !== undefined && outcome.result !== 'applied') history.owned.set(key, { ...owned, digest: unknownDigest })
+  }
+  const at = parseInstant(entry.at) ?? 0
+  if (deletes > 0) history.deletes.push({ at, count: deletes, accepted: entry.facts['accepted'] === true })
+  history.lastRun = { at: entry.at, applied: Number(entry.facts['applied']), failed: Number(entry.facts['failed']) }
+}

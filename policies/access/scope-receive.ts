@@ -1,0 +1,53 @@
+/**
+ * `scope-receive`: from how far an account is written to (S21, S43). Anyone can write any sender, so for strangers the
+ * more foreign of sender and client address counts, once the operator has told which addresses are national; a null
+ * sender has the address alone. Who logged in, or speaks through a declared relay, is as near as their institution.
+ */
+import {
+  areAddressesJudged,
+  classOf,
+  classOfClient,
+  exceptionFor,
+  isBeyond,
+  moreForeign,
+} from '../../agent/decision/scope.ts'
+import type { InstitutionRow } from '../../agent/decision/snapshot.ts'
+import type { Scope } from '../../agent/model/entity.ts'
+import { type AccessFacts, type AccessPolicy, type Judgement, languageOf } from '../policy.ts'
+
+export const scopeReceive: AccessPolicy = {
+  name: 'scope-receive',
+  judge(facts): Judgement {
+    const { recipient, sender, at } = facts
+    const mailbox = recipient?.mailbox
+    if (recipient === null || mailbox?.standing !== 'live') return undefined
+    const scope = classOfOrigin(facts, mailbox.domain.institution)
+    if (!isBeyond(scope, mailbox.receive)) return 'passed'
+    const language = languageOf(facts, recipient)
+    const exception = exceptionFor(mailbox.exceptions, 'receive', sender, at)
+    if (exception !== undefined) {
+      return { effect: 'dunno', text: 'receiveException', detail: exception.request, language, source: exception.place }
+    }
+    return {
+      effect: 'reject',
+      refusal: 'policyRefused',
+      text: mailbox.receive === 'local' ? 'receiveNational' : 'receiveInternational',
+      detail: sender.domain ?? sender.text,
+      language,
+      source: mailbox.places.receive ?? mailbox.place,
+    }
+  },
+}
+
+function classOfOrigin(facts: AccessFacts, institution: InstitutionRow): Scope {
+  const { snapshot, login, relay, sender, client } = facts
+  if (login !== null) return classOf(snapshot, login, institution)
+  const ofSender = classOf(snapshot, sender, institution)
+  if (relay !== null) {
+    const ofRelay: Scope = relay === institution ? 'local' : 'national'
+    return sender.form === 'null' ? ofRelay : moreForeign(ofSender, ofRelay)
+  }
+  if (!areAddressesJudged(snapshot)) return sender.form === 'null' ? 'national' : ofSender
+  const ofClient = classOfClient(snapshot, client, institution)
+  return sender.form === 'null' ? ofClient : moreForeign(ofSender, ofClient)
+}

@@ -1,0 +1,25 @@
+/** `sender-mismatch`: who logged in writes under an address of their own account, or under none (C-NET-04, S21). */
+import type { Party } from '../../agent/decision/snapshot.ts'
+import { type AccessPolicy, isMail, type Judgement, languageOf } from '../policy.ts'
+
+export const senderMismatch: AccessPolicy = {
+  name: 'sender-mismatch',
+  judge(facts): Judgement {
+    const { login, sender } = facts
+    if (login === null || !isMail(facts)) return undefined
+    if (sender.form === 'null' || isSame(login, sender)) return 'passed'
+    return {
+      effect: 'reject',
+      refusal: 'policyRefused',
+      text: 'senderMismatch',
+      detail: sender.text,
+      language: languageOf(facts, login),
+      source: login.mailbox?.place ?? null,
+    }
+  },
+}
+
+function isSame(login: Party, sender: Party): boolean {
+  if (login.mailbox !== undefined) return sender.mailbox === login.mailbox
+  return login.form === 'plain' && sender.form === 'plain' && login.text === sender.text
+}
