@@ -15,6 +15,7 @@ import type { Log } from './core/log.ts'
 import type { Open } from './main.ts'
 import type { AgentConfig } from './model/world.ts'
 import { startLoop } from './reconcile/loop.ts'
+import { every } from './reconcile/schedule.ts'
 
 export type DaemonParts = {
   readonly open: Open
@@ -29,7 +30,7 @@ export type DaemonParts = {
 
 /** Runs until a signal or a bug; gives the exit code. */
 export async function runDaemon(parts: DaemonParts): Promise<number> {
-  const { open, config, log, clock } = parts
+  const { open, config, log, clock, io } = parts
   const { engine } = open
   const stop = new AbortController()
   const startedAt = formatInstant(clock.now())
@@ -39,6 +40,8 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
 
   const findings = open.findings()
   const trusted = findings.length === 0
+  // The listener opens when holds and manifests are loaded: an empty snapshot would know nobody, and refuse nobody.
+  if (trusted) await engine.reload()
   const live = await createLivePolicy({ engine, log, clock, trusted: () => open.findings().length === 0 })
   const control = await listenControl(controlSocketPath(config.stateFolder), dispatch, log)
   log.write('info', 'listening', {
@@ -72,6 +75,7 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
       },
     ])
     const context = operationContext(live)
+    every('7 * * * *', config.operator.timeZone, () => open.signAgain().then(() => {}), stop.signal)
     const loop = startLoop({
       engine,
       projection: live,
@@ -87,7 +91,20 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
     })
     await loop.sweep('manifest')
     log.write('info', 'ready', { register: engine.history.size })
+    greet()
     await loop.ended
+  }
+
+  /** For whoever started it in a terminal: where it listens, and what to try next. The log goes to standard error. */
+  function greet(): void {
+    const { domains, accounts } = engine.world()
+    const { say } = io
+    io.out([
+      say('greeting', { version: parts.version, domains: domains.size, accounts: accounts.size }),
+      `  policy  ${live.addresses.join(' ')}`,
+      `  dns     ${config.providers.dns.listen}`,
+      say('greetingNext'),
+    ])
   }
 
   function operationContext(policy: LivePolicy) {

@@ -27,8 +27,8 @@ function folderChecks(config: AgentConfig): Check[] {
     return [
       check(
         'state folder is private',
-        (mode & 0o077) === 0,
-        `${config.stateFolder} has mode ${(mode & 0o777).toString(8)}; wanted 700`,
+        (mode & 0o027) === 0,
+        `${config.stateFolder} has mode ${(mode & 0o777).toString(8)}; wanted 700, or 2750 with the group of Postfix and Dovecot`,
       ),
       check('room on the disk', free > freeBytesMin, `${Math.floor(free / 1024 / 1024)} MiB free`),
       keyCheck(config),
@@ -51,7 +51,7 @@ function keyCheck(config: AgentConfig): Check {
     const { mode } = statSync(file)
     return check(
       'register key is private',
-      (mode & 0o077) === 0,
+      (mode & 0o027) === 0,
       `${file} has mode ${(mode & 0o777).toString(8)}; wanted 600`,
     )
   } catch {

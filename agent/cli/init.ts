@@ -122,7 +122,7 @@ export function initCommand(io: Io, lent: { snippets: Snippets; today: () => str
     mkdirSync(dirname(file), { recursive: true })
     writeFileSync(file, text)
   }
-  const essential = policyLines()
+  const essential = essentialLines(files)
   if (io.json) {
     io.out(
       JSON.stringify({ version: 1, folder: root, files: files.map(file => file.path), postfix: essential }, null, 2),
@@ -140,19 +140,13 @@ export function initCommand(io: Io, lent: { snippets: Snippets; today: () => str
   return exits.done
 }
 
-/** The lines without which nothing is enforced: asked for each recipient and at end of data, waiting mail when nobody answers. */
-function policyLines(): string[] {
-  const clause = (context: string) =>
-    `{ inet:${policyAddress}, timeout=5s, try_limit=2, retry_delay=1s, { default_action = 451 4.3.5 policy service unavailable }, policy_context=${context} }`
-  return [
-    '# main.cf',
-    `mailwarden_inbound = ${clause('inbound')}`,
-    `mailwarden_submission = ${clause('submission')}`,
-    'smtpd_recipient_restrictions = check_policy_service $mailwarden_inbound',
-    '# master.cf, below the submission service',
-    '  -o { smtpd_recipient_restrictions = check_policy_service $mailwarden_submission, permit_sasl_authenticated, reject }',
-    '  -o { smtpd_end_of_data_restrictions = check_policy_service $mailwarden_submission }',
-  ]
+/** The lines without which nothing is enforced: the policy service, asked for each recipient and at end of data. */
+function essentialLines(files: readonly { readonly path: string; readonly text: string }[]): string[] {
+  return ['main.cf', 'master.cf'].flatMap(name => {
+    const text = files.find(({ path }) => path === `postfix/${name}`)?.text ?? ''
+    const lines = text.split('\n').filter(line => line.includes('mailwarden_') && !line.startsWith('#'))
+    return [`# ${name}`, ...new Set(lines)]
+  })
 }
 
 function readText(file: string): string {

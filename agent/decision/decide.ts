@@ -18,7 +18,9 @@ import type { Instant } from '../core/clock.ts'
 import type { PolicyName } from '../manifest/schema.ts'
 import { type ActionLine, formatAction, type PolicyRequest } from '../standards/policy-delegation.ts'
 import { matchesOf, parseIp } from './network.ts'
-import { findParty, type InstitutionRow, modeOf, type Party, type Snapshot } from './snapshot.ts'
+import { findParty, modeOf } from './party.ts'
+import type { Snapshot } from './snapshot.ts'
+import type { InstitutionRow, Party } from './tables.ts'
 import { sayReason } from './texts.ts'
 
 /** The order of the table: the first of equal effect gives the reply. */
@@ -122,7 +124,8 @@ export function toFacts(snapshot: Snapshot, request: PolicyRequest, { at, usage 
   const stage = stageOf(request)
   const client = parseIp(request.clientAddress)
   const login = request.login === '' ? null : findParty(snapshot, request.login)
-  const sender = findParty(snapshot, request.sender)
+  const isOwn = login !== null && request.sender === request.login
+  const sender = isOwn ? login : findParty(snapshot, request.sender)
   return {
     snapshot,
     at,

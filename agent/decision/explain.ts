@@ -6,8 +6,9 @@ import { type AccessFacts, authorOf, type Judgement, type Source } from '../../p
 import type { Instant } from '../core/clock.ts'
 import type { PolicyName } from '../manifest/schema.ts'
 import { decide, type Effect, judgeAll, type Stated, toFacts, toStated } from './decide.ts'
+import { findParty, modeOf } from './party.ts'
 import { areAddressesJudged, classOf } from './scope.ts'
-import { findParty, modeOf, type Snapshot } from './snapshot.ts'
+import type { Snapshot } from './snapshot.ts'
 
 export type ExplainQuery = {
   readonly login?: string
@@ -96,7 +97,7 @@ function clientFor(snapshot: Snapshot, login: string, sender: string): string {
     const networks = mailbox?.role === 'collector' ? institution?.collectorTexts : institution?.networkTexts
     return addressIn(networks?.[0])
   }
-  const isNational = classOf(snapshot, findParty(snapshot, sender), undefined) !== 'international'
+  const isNational = classOf(findParty(snapshot, sender), undefined) !== 'international'
   return areAddressesJudged(snapshot) && isNational ? addressIn(snapshot.national.networkTexts[0]) : ''
 }
 

@@ -6,7 +6,8 @@ import { type Instant, isActive } from '../core/clock.ts'
 import { type Exception, type Scope, scopes } from '../model/entity.ts'
 import { isAtOrBelow } from '../model/name.ts'
 import { contains, type Ip } from './network.ts'
-import type { InstitutionRow, Party, Snapshot } from './snapshot.ts'
+import type { Snapshot } from './snapshot.ts'
+import type { InstitutionRow, Party } from './tables.ts'
 
 export function isBeyond(scope: Scope, limit: Scope): boolean {
   return scopes.indexOf(scope) > scopes.indexOf(limit)
@@ -16,34 +17,10 @@ export function moreForeign(one: Scope, other: Scope): Scope {
   return isBeyond(one, other) ? one : other
 }
 
-export function classOf(snapshot: Snapshot, party: Party, institution: InstitutionRow | undefined): Scope {
-  switch (party.form) {
-    case 'bare':
-      return 'local'
-    case 'literal':
-      return contains(snapshot.national.networks, party.ip) ? 'national' : 'international'
-    case 'plain':
-      if (party.managed !== undefined) return classOfInstitution(party, institution)
-      return isNationalName(snapshot, party.domain ?? '') ? 'national' : 'international'
-    case 'null':
-    case 'odd':
-      return 'international'
-  }
-}
-
-function classOfInstitution({ managed }: Party, institution: InstitutionRow | undefined): Scope {
-  return managed?.standing === 'live' && managed.institution === institution ? 'local' : 'national'
-}
-
-/** Whole labels from the right: `x.cult` and `cu.evil.com` are not below `cu`. */
-function isNationalName({ national }: Snapshot, name: string): boolean {
-  if (national.domains.has(name)) return true
-  for (let from = 0; ; ) {
-    if (national.suffixes.has(from === 0 ? name : name.slice(from))) return true
-    const dot = name.indexOf('.', from)
-    if (dot < 0) return false
-    from = dot + 1
-  }
+export function classOf(party: Party, institution: InstitutionRow | undefined): Scope {
+  const { managed } = party
+  if (managed === undefined || party.form !== 'plain') return party.scope
+  return managed.standing === 'live' && managed.institution === institution ? 'local' : party.scope
 }
 
 /** True once the operator has told which addresses are national; before, an address says nothing about a country. */

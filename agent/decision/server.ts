@@ -13,6 +13,7 @@ import {
   connectionsPerAddressMax,
   createConnections,
 } from './connections.ts'
+import { createCounters, type PolicyCounters } from './counters.ts'
 import { type Decision, decide } from './decide.ts'
 import { formatAddress, listenOn, parseListenAddress } from './listen.ts'
 import { createPace, lateMs, type Pace } from './pace.ts'
@@ -45,44 +46,8 @@ export type PolicyServerOptions = {
   readonly monotonic?: () => number
 }
 
-export type PolicyCounters = {
-  accepted: number
-  /** Beyond the limits of connections. */
-  turnedAway: number
-  requests: number
-  dunno: number
-  deferred: number
-  rejected: number
-  /** Connections closed without an answer, by reason. */
-  malformed: number
-  unverified: number
-  thrown: number
-  late: number
-  stalePartial: number
-  idle: number
-  /** Answers were not read. */
-  unread: number
-  /** `onDecision` threw. */
-  listenerThrew: number
-}
-
 export class PolicyServer {
-  readonly counters: PolicyCounters = {
-    accepted: 0,
-    turnedAway: 0,
-    requests: 0,
-    dunno: 0,
-    deferred: 0,
-    rejected: 0,
-    malformed: 0,
-    unverified: 0,
-    thrown: 0,
-    late: 0,
-    stalePartial: 0,
-    idle: 0,
-    unread: 0,
-    listenerThrew: 0,
-  }
+  readonly counters: PolicyCounters = createCounters()
   readonly #options: PolicyServerOptions
   readonly #usage: Usage
   readonly #decide: typeof decide
@@ -140,8 +105,11 @@ export class PolicyServer {
     clearInterval(this.#sweeper)
     this.#pace.stop()
     const closed = this.#servers.map(server => new Promise(resolve => server.close(resolve)))
-    for (const connection of [...this.#connections]) this.#hangUp(connection, '')
-    await Promise.all(closed)
+    const open = [...this.#connections]
+    // A server counts a socket as gone a moment before the socket itself says so.
+    const gone = open.map(({ socket }) => new Promise(resolve => socket.once('close', resolve)))
+    for (const connection of open) if (!connection.closing) this.#hangUp(connection, '')
+    await Promise.all([...closed, ...gone])
   }
 
   /** Ends what has waited too long. Called by a timer; public so that a test can give the time. */

@@ -4,70 +4,13 @@
  * them without building the rest again (contract section 6). Pure.
  */
 import type { Instant } from '../core/clock.ts'
-import type { Place } from '../core/diagnostic.ts'
-import type { PolicyName } from '../manifest/schema.ts'
-import type { Access, Exception, Institution, Language, MailDomain, Scope } from '../model/entity.ts'
-import type { Hold, Lever } from '../model/incident.ts'
-import { type Address, type DomainName, toAddress } from '../model/name.ts'
-import { type DomainState, isProvisioned, type World, type WorldAccount } from '../model/world.ts'
-import { parseEnvelopeAddress } from './address.ts'
-import { buildPrefixTable, type Ip, type PrefixTable } from './network.ts'
-
-export type Mode = 'off' | 'observe' | 'enforce'
-
-/** `live`: in service, held or not. `absent`: known, never provisioned (blocked, queued), so nobody's mailbox. */
-export type Standing = 'live' | 'withdrawn' | 'absent'
-
-export type InstitutionRow = {
-  readonly name: string
-  readonly language: Language
-  readonly networks: PrefixTable<true>
-  /** Of its servers with role `collect`. */
-  readonly collectors: PrefixTable<true>
-  /** As text, for `explain`. */
-  readonly networkTexts: readonly string[]
-  readonly collectorTexts: readonly string[]
-}
-
-export type DomainRow = {
-  readonly name: DomainName
-  readonly institution: InstitutionRow
-  readonly standing: Standing
-  readonly inboundWhenSuspended: MailDomain['inboundWhenSuspended']
-  readonly place: Place
-}
-
-export type MailboxRow = {
-  readonly address: Address
-  readonly role: 'user' | 'administrator' | 'collector'
-  readonly domain: DomainRow
-  readonly standing: Standing
-  readonly send: Scope
-  readonly receive: Scope
-  readonly access: Access
-  readonly exceptions: readonly Exception[]
-  readonly place: Place
-  /** Lines of single settings. */
-  readonly places: Readonly<Record<string, Place>>
-}
-
-/** One side of a mail, looked up. */
-export type Party = {
-  readonly form: 'null' | 'bare' | 'plain' | 'literal' | 'odd'
-  /** Canonical where `plain`; else as it came. */
-  readonly text: string
-  readonly domain: DomainName | null
-  readonly ip: Ip | undefined
-  /** Its domain, when it is managed here. Of an odd address too: this only ever speaks against it. */
-  readonly managed: DomainRow | undefined
-  /** Never of an odd address. */
-  readonly mailbox: MailboxRow | undefined
-}
-
-export type HoldTable = {
-  readonly domains: ReadonlyMap<DomainName, readonly Hold[]>
-  readonly accounts: ReadonlyMap<Address, readonly Hold[]>
-}
+import type { Institution, Language, MailDomain } from '../model/entity.ts'
+import type { Hold } from '../model/incident.ts'
+import type { Address, DomainName } from '../model/name.ts'
+import type { World } from '../model/world.ts'
+import { buildParties, standingOf } from './mailboxes.ts'
+import { buildPrefixTable, type PrefixTable } from './network.ts'
+import type { DomainRow, HoldTable, InstitutionRow, Mode, Party } from './tables.ts'
 
 export type Snapshot = {
   readonly builtAt: Instant
@@ -88,9 +31,6 @@ export type Snapshot = {
   readonly limits: { readonly recipientsPerHour: number; readonly recipientsPerDay: number }
   readonly holds: HoldTable
 }
-
-/** Names that RFC 2142 section 4 and RFC 5321 section 4.5.1 want answered in every domain: the administrator's. */
-const administratorNames = ['postmaster', 'abuse'] as const
 
 export function buildSnapshot(world: World): Snapshot {
   const { config } = world
@@ -133,51 +73,6 @@ export function withHolds(snapshot: Snapshot, holds: readonly Hold[]): Snapshot 
   return { ...snapshot, holds: toHoldTable(holds, snapshot.parties) }
 }
 
-/** The hold that closes one of `levers` for a party: of the whole domain first, then of the account. */
-export function holdOn(snapshot: Snapshot, party: Party, levers: readonly Lever[]): Hold | undefined {
-  const { domains, accounts } = snapshot.holds
-  if (party.managed === undefined || domains.size + accounts.size === 0) return undefined
-  const closing = (holds: readonly Hold[] | undefined) =>
-    holds?.find(hold => hold.levers.some(lever => levers.includes(lever)))
-  const ofDomain = closing(domains.get(party.managed.name))
-  if (ofDomain !== undefined || party.mailbox === undefined) return ofDomain
-  return closing(accounts.get(party.mailbox.address))
-}
-
-export function modeOf(snapshot: Snapshot, policy: PolicyName): Mode {
-  return snapshot.modes[policy] ?? 'enforce'
-}
-
-/** Looks an address of a request up. Text that is no address is a party too: a foreign one. */
-export function findParty(snapshot: Snapshot, text: string): Party {
-  const known = snapshot.parties.get(text)
-  if (known !== undefined) return known
-  const address = parseEnvelopeAddress(text)
-  const nobody = { form: address.form, text, domain: null, ip: undefined, managed: undefined, mailbox: undefined }
-  switch (address.form) {
-    case 'null':
-    case 'bare':
-      return nobody
-    case 'literal':
-      return { ...nobody, ip: address.ip }
-    case 'odd':
-      return { ...nobody, domain: address.domain, managed: snapshot.domains.get(address.domain ?? '') }
-    case 'plain': {
-      const { localpart, domain } = address
-      const managed = snapshot.domains.get(domain)
-      const full = `${localpart}@${domain}`
-      if (managed === undefined) return { ...nobody, text: full, domain }
-      const plus = localpart.indexOf('+')
-      const canonical = plus > 0 ? `${localpart.slice(0, plus)}@${domain}` : full
-      return snapshot.parties.get(canonical) ?? { ...nobody, text: canonical, domain, managed }
-    }
-  }
-}
-
-function standingOf(state: DomainState): Standing {
-  return state === 'withdrawn' ? 'withdrawn' : isProvisioned(state) ? 'live' : 'absent'
-}
-
 function tableOf(networks: readonly string[]): PrefixTable<true> {
   return buildPrefixTable(networks.map(network => [network, true] as const))
 }
@@ -214,78 +109,6 @@ function* relayEntries(
     for (const server of servers) {
       if (server.roles.includes('relay')) for (const network of server.networks) yield [network, row]
     }
-  }
-}
-
-function buildParties(world: World, domains: ReadonlyMap<string, DomainRow>): ReadonlyMap<string, Party> {
-  const parties = new Map<string, Party>()
-  const enter = (address: Address, mailbox: MailboxRow) => {
-    const known = parties.get(address)?.mailbox
-    // Names are unique among valid manifests; if two claim one after all, the one in service has it.
-    if (known !== undefined && (known.standing === 'live' || mailbox.standing !== 'live')) return
-    const { domain } = mailbox
-    parties.set(address, { form: 'plain', text: address, domain: domain.name, ip: undefined, managed: domain, mailbox })
-  }
-  const rows: [WorldAccount['account'], MailboxRow][] = []
-  for (const { domain } of world.domains.values()) {
-    const row = domains.get(domain.name)
-    if (row === undefined) continue
-    enter(domain.administrator, serviceMailbox(domain.administrator, 'administrator', row))
-    if (domain.collector !== null) enter(domain.collector, serviceMailbox(domain.collector, 'collector', row))
-  }
-  for (const { account, state } of world.accounts.values()) {
-    const domain = domains.get(account.domain)
-    if (domain === undefined) continue
-    const { address, send, receive, access, exceptions, place, places } = account
-    // Withdrawn is for good, whatever else is in the way.
-    const standing = domain.standing === 'live' || state === 'withdrawn' ? standingOf(state) : domain.standing
-    const mailbox = {
-      address,
-      role: 'user',
-      domain,
-      standing,
-      send,
-      receive,
-      access,
-      exceptions,
-      place,
-      places,
-    } as const
-    enter(address, mailbox)
-    rows.push([account, mailbox])
-  }
-  // Names before aliases, and both before the names that every domain has, so that none takes another's.
-  for (const [account, own] of rows) {
-    const mailbox = parties.get(account.address)?.mailbox ?? own
-    for (const alias of account.aliases) enter(alias, mailbox)
-  }
-  for (const { domain } of world.domains.values()) {
-    const mailbox = parties.get(domain.administrator)?.mailbox
-    if (mailbox === undefined) continue
-    for (const localpart of administratorNames) {
-      const address = toAddress(localpart, domain.name)
-      if (parties.get(address)?.mailbox?.standing !== 'live') enter(address, mailbox)
-    }
-  }
-  return parties
-}
-
-/**
- * Administrator and collector have no scopes of their own: they write as far as an account does by default, and hear
- * everybody, since postmaster@ and abuse@ must be heard by strangers (RFC 2142, RFC 5321 section 4.5.1).
- */
-function serviceMailbox(address: Address, role: 'administrator' | 'collector', domain: DomainRow): MailboxRow {
-  return {
-    address,
-    role,
-    domain,
-    standing: domain.standing,
-    send: 'national',
-    receive: 'international',
-    access: 'institution',
-    exceptions: [],
-    place: domain.place,
-    places: {},
   }
 }
 

@@ -21,7 +21,7 @@ export const entriesMax = 1_000_000
 
 /** Recipient hash to the second of its last use, oldest first. Hashes: a few bytes each, and no list of correspondents. */
 type Window = Map<number, number>
-type Meter = { readonly hour: Window; readonly day: Window }
+type Meter = { readonly hour: Window; readonly day: Window; expiredAt: number }
 
 export function createUsage(options: { readonly entriesMax: number } = { entriesMax }): Usage {
   /** In order of last use. */
@@ -37,6 +37,8 @@ export function createUsage(options: { readonly entriesMax: number } = { entries
   }
 
   function expireBoth(meter: Meter, second: number): void {
+    if (meter.expiredAt === second) return
+    meter.expiredAt = second
     expire(meter.hour, second - hourMs / 1000)
     expire(meter.day, second - dayMs / 1000)
   }
@@ -71,7 +73,7 @@ export function createUsage(options: { readonly entriesMax: number } = { entries
     },
     count(login, recipient, at) {
       const second = Math.floor(at / 1000)
-      const meter = meters.get(login) ?? { hour: new Map(), day: new Map() }
+      const meter = meters.get(login) ?? { hour: new Map(), day: new Map(), expiredAt: second }
       meters.delete(login)
       meters.set(login, meter)
       expireBoth(meter, second)

@@ -8,12 +8,10 @@ import { domainOf, isAtOrBelow, parseAddress, parseDomainName } from '../model/n
 import { type Checking, resolvePath } from './checking.ts'
 import { placeAt, type Sheet, spotOf } from './file.ts'
 import { parseNetwork } from './network.ts'
-import { checkPapers } from './papers.ts'
+import { checkPapers, type Representative } from './papers.ts'
 import { parseRoster, type Roster } from './roster.ts'
 import type { InstitutionSpec } from './schema.ts'
 import type { Path } from './tree.ts'
-
-export type Representative = { readonly id: string; readonly from: string; readonly path: Path }
 
 export type CheckedInstitution = {
   readonly name: string

@@ -4,10 +4,12 @@
  */
 import { type Checking, checkDay, checkDocument } from './checking.ts'
 import { type Sheet, spotOf } from './file.ts'
-import type { Representative } from './institution.ts'
 import type { InstitutionSpec } from './schema.ts'
+import type { Path } from './tree.ts'
 
 type RepresentativeSpec = NonNullable<InstitutionSpec['representatives']>[number]
+
+export type Representative = { readonly id: string; readonly from: string; readonly path: Path }
 
 export type Papers = {
   readonly representatives: readonly Representative[]

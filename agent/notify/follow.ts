@@ -60,7 +60,8 @@ function personFor(due: DueNotice, world: World): Person | null {
     case 'operator':
       return { name: operator.name, email: operator.security ?? mail.hostmaster, phone: null }
     case 'director':
-      return institution?.director ?? null
+      // With the institution unknown (its manifests are broken) the letter is still owed; somebody writes the name on it.
+      return institution?.director ?? { name: '–', email: null, phone: null }
     case 'representative':
       return institution?.representative ?? null
   }

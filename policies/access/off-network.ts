@@ -4,7 +4,8 @@
  */
 import { type Instant, isActive } from '../../agent/core/clock.ts'
 import { contains, type Ip } from '../../agent/decision/network.ts'
-import type { MailboxRow, Snapshot } from '../../agent/decision/snapshot.ts'
+import type { Snapshot } from '../../agent/decision/snapshot.ts'
+import type { MailboxRow } from '../../agent/decision/tables.ts'
 import type { ReasonText } from '../../agent/decision/texts.ts'
 import type { Access, Exception } from '../../agent/model/entity.ts'
 import { type AccessPolicy, isMail, type Judgement, languageOf } from '../policy.ts'

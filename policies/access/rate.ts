@@ -29,8 +29,8 @@ export const rate: AccessPolicy = {
 /** What a permitted RCPT adds to the counters. */
 export type Spend = { readonly login: string; readonly recipient: string }
 
-export function spendOf({ snapshot, login, recipient }: AccessFacts): Spend | null {
+export function spendOf({ login, recipient }: AccessFacts): Spend | null {
   if (login === null || recipient === null) return null
-  if (classOf(snapshot, recipient, login.managed?.institution) === 'local') return null
+  if (classOf(recipient, login.managed?.institution) === 'local') return null
   return { login: login.mailbox?.address ?? login.text, recipient: recipient.text }
 }

@@ -11,7 +11,7 @@ import {
   isBeyond,
   moreForeign,
 } from '../../agent/decision/scope.ts'
-import type { InstitutionRow } from '../../agent/decision/snapshot.ts'
+import type { InstitutionRow } from '../../agent/decision/tables.ts'
 import type { Scope } from '../../agent/model/entity.ts'
 import { type AccessFacts, type AccessPolicy, type Judgement, languageOf } from '../policy.ts'
 
@@ -41,8 +41,8 @@ export const scopeReceive: AccessPolicy = {
 
 function classOfOrigin(facts: AccessFacts, institution: InstitutionRow): Scope {
   const { snapshot, login, relay, sender, client } = facts
-  if (login !== null) return classOf(snapshot, login, institution)
-  const ofSender = classOf(snapshot, sender, institution)
+  if (login !== null) return classOf(login, institution)
+  const ofSender = classOf(sender, institution)
   if (relay !== null) {
     const ofRelay: Scope = relay === institution ? 'local' : 'national'
     return sender.form === 'null' ? ofRelay : moreForeign(ofSender, ofRelay)

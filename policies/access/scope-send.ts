@@ -12,13 +12,13 @@ const bounceScope: Scope = 'national'
 export const scopeSend: AccessPolicy = {
   name: 'scope-send',
   judge(facts): Judgement {
-    const { snapshot, recipient, at } = facts
+    const { recipient, at } = facts
     const author = authorOf(facts)
     const isBounce = facts.relay !== null && facts.sender.form === 'null'
     const institution = author?.domain.institution ?? (isBounce ? facts.relay : null)
     if (recipient === null || institution === null) return undefined
     const limit = author?.send ?? bounceScope
-    const scope = classOf(snapshot, recipient, institution)
+    const scope = classOf(recipient, institution)
     if (!isBeyond(scope, limit)) return 'passed'
     const language = languageFor(facts)
     const exception = author && exceptionFor(author.exceptions, 'send', recipient, at)

@@ -1,5 +1,5 @@
 /** `sender-mismatch`: who logged in writes under an address of their own account, or under none (C-NET-04, S21). */
-import type { Party } from '../../agent/decision/snapshot.ts'
+import type { Party } from '../../agent/decision/tables.ts'
 import { type AccessPolicy, isMail, type Judgement, languageOf } from '../policy.ts'
 
 export const senderMismatch: AccessPolicy = {

@@ -1,5 +1,5 @@
 /** `suspended-inbound`: the recipient is under a hold; its domain says what becomes of mail meanwhile (S37). */
-import { holdOn } from '../../agent/decision/snapshot.ts'
+import { holdOn } from '../../agent/decision/party.ts'
 import type { Lever } from '../../agent/model/incident.ts'
 import { type AccessPolicy, type Judgement, languageOf } from '../policy.ts'
 

@@ -2,7 +2,7 @@
  * `suspended`: the sender side is under a hold (S37, contract section 6). A login is closed by the levers of sending and
  * of its own doors, so that a session that was open before, or a cached password, gains nothing. A drill is no hold.
  */
-import { holdOn } from '../../agent/decision/snapshot.ts'
+import { holdOn } from '../../agent/decision/party.ts'
 import type { Hold, Lever } from '../../agent/model/incident.ts'
 import { type AccessFacts, type AccessPolicy, isMail, type Judgement, languageOf } from '../policy.ts'
 

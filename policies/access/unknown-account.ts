@@ -3,7 +3,7 @@
  * A declared relay speaks for the registered accounts of its institution and nobody else (S26). Its bounces have a null
  * sender and pass here (RFC 5321 section 4.5.5).
  */
-import type { Party } from '../../agent/decision/snapshot.ts'
+import type { Party } from '../../agent/decision/tables.ts'
 import { type AccessFacts, type AccessPolicy, isMail, type Judgement, languageOf, type Source } from '../policy.ts'
 
 export const unknownAccount: AccessPolicy = {

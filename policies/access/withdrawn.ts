@@ -1,5 +1,5 @@
 /** `withdrawn`: a domain or account whose service was withdrawn neither writes nor is written to (S36). Nothing lifts it. */
-import type { Party } from '../../agent/decision/snapshot.ts'
+import type { Party } from '../../agent/decision/tables.ts'
 import { type AccessPolicy, isMail, type Judgement, languageOf, type Source } from '../policy.ts'
 
 export const withdrawn: AccessPolicy = {

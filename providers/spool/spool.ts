@@ -4,7 +4,7 @@
  * words, so nothing in a name or subject can add one (K15).
  */
 import { mkdir, open, rename } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { domainOf, parseAddress } from '../../agent/model/name.ts'
 import { type Notifier, type OutgoingNotice, ProviderFailure } from '../provider.ts'
 
@@ -67,6 +67,13 @@ async function writeDurably(file: string, text: string): Promise<void> {
     await handle.close()
   }
   await rename(aside, file)
+  // The name is only on disk when the folder is: a notice that is on record as sent must be there after a power cut.
+  const folder = await open(dirname(file), 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
 }
 
 export function openSpool(options: { readonly folder: string }): Notifier {

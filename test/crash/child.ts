@@ -1,11 +1,11 @@
-/** One pass over a folder, to be killed at the failpoint that the environment names: `child.ts FOLDER [suspend]`. */
+/** One pass over a folder, to be killed at the failpoint that the environment names: `child.ts FOLDER reconcile|SCOPE`. */
 import { afterPass } from '../../agent/control/after-pass.ts'
 import { runOperation } from '../../agent/control/operations.ts'
 import { daemonActor } from '../../agent/reconcile/engine.ts'
 import { openSpool } from '../../providers/spool/spool.ts'
 import { openEngine } from '../support/engine.ts'
 
-const [folder = '', act] = process.argv.slice(2)
+const [folder = '', act = 'reconcile'] = process.argv.slice(2)
 const signal = new AbortController().signal
 await using open = await openEngine(folder)
 const notifier = openSpool({ folder: open.config.providers.notify.folder })
@@ -24,8 +24,8 @@ const context = {
   acceptHead: () => Promise.reject(new Error('not here')),
   random: (bytes: number) => new Uint8Array(bytes).fill(7),
 }
-if (act === 'suspend') {
-  const result = await runOperation('suspend', { scope: 'hcg.sld.cu', reason: 'spam', class: 'spam' }, context)
+if (act !== 'reconcile') {
+  const result = await runOperation('suspend', { scope: act, reason: 'spam', class: 'spam' }, context)
   if (result.exit !== 0) throw new Error(JSON.stringify(result))
 } else {
   await open.engine.reconcile({ lane: 'sweep', scope: 'all', actor: daemonActor, signal })

@@ -52,7 +52,7 @@ export type Daemon = {
 
 const patienceMs = 30_000
 
-function configText(ports: { policy: number; dns: number }, extra: string): string {
+function configText(ports: { policy: number; dns: number; directory: string | undefined }, extra: string): string {
   return `apiVersion: mailwarden/v1
 kind: Agent
 spec:
@@ -74,7 +74,7 @@ spec:
     nameServers: [ns1.operator.example, ns2.operator.example]
     hostmaster: hostmaster@operator.example
   providers:
-    directory: { kind: embedded, file: ./var/directory.db }
+    directory: { kind: embedded, file: ${ports.directory ?? './var/directory.db'} }
     dns: { kind: embedded, listen: "127.0.0.1:${ports.dns}" }
     notify: { kind: spool, folder: ./var/outbox }
   listen: { policy: ["127.0.0.1:${ports.policy}"] }
@@ -148,10 +148,14 @@ ${lines.join('\n')}
 
 export async function createEstate(
   files: Readonly<Record<string, string>>,
-  options: { config?: string } = {},
+  options: { config?: string; directory?: string; policyPort?: number } = {},
 ): Promise<Estate> {
   const folder = mkdtempSync(join(tmpdir(), 'mw-'))
-  const ports = { policy: await freePort(), dns: await freePort() }
+  const ports = {
+    policy: options.policyPort ?? (await freePort()),
+    dns: await freePort(),
+    directory: options.directory,
+  }
   const manifests = join(folder, 'manifests')
   const daemons = new Set<ChildProcess>()
   const write = (path: string, text: string) => {

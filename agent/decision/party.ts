@@ -1,0 +1,76 @@
+/**
+ * Looking up, in a snapshot: whose address this is, what hold lies on it, which mode a policy has. Pure; the cost does
+ * not grow with the number of accounts.
+ */
+import type { PolicyName } from '../manifest/schema.ts'
+import type { Hold, Lever } from '../model/incident.ts'
+import { parseEnvelopeAddress } from './address.ts'
+import { contains } from './network.ts'
+import type { Snapshot } from './snapshot.ts'
+import type { Mode, Party } from './tables.ts'
+
+/** The hold that closes one of `levers` for a party: of the whole domain first, then of the account. */
+export function holdOn(snapshot: Snapshot, party: Party, levers: readonly Lever[]): Hold | undefined {
+  const { domains, accounts } = snapshot.holds
+  if (party.managed === undefined || domains.size + accounts.size === 0) return undefined
+  const closing = (holds: readonly Hold[] | undefined) =>
+    holds?.find(hold => hold.levers.some(lever => levers.includes(lever)))
+  const ofDomain = closing(domains.get(party.managed.name))
+  if (ofDomain !== undefined || party.mailbox === undefined) return ofDomain
+  return closing(accounts.get(party.mailbox.address))
+}
+
+export function modeOf(snapshot: Snapshot, policy: PolicyName): Mode {
+  return snapshot.modes[policy] ?? 'enforce'
+}
+
+/** Looks an address of a request up. Text that is no address is a party too: a foreign one. */
+export function findParty(snapshot: Snapshot, text: string): Party {
+  const known = snapshot.parties.get(text)
+  if (known !== undefined) return known
+  const address = parseEnvelopeAddress(text)
+  const nobody: Party = {
+    form: address.form,
+    text,
+    domain: null,
+    ip: undefined,
+    scope: 'international',
+    managed: undefined,
+    mailbox: undefined,
+  }
+  switch (address.form) {
+    case 'null':
+      return nobody
+    case 'bare':
+      return { ...nobody, scope: 'local' }
+    case 'literal': {
+      const isInside = contains(snapshot.national.networks, address.ip)
+      return { ...nobody, ip: address.ip, scope: isInside ? 'national' : 'international' }
+    }
+    case 'odd':
+      return { ...nobody, domain: address.domain, managed: snapshot.domains.get(address.domain ?? '') }
+    case 'plain': {
+      const { localpart, domain } = address
+      const managed = snapshot.domains.get(domain)
+      const full = `${localpart}@${domain}`
+      if (managed === undefined) {
+        const scope = isNationalName(snapshot, domain) ? 'national' : 'international'
+        return { form: 'plain', text: full, domain, ip: undefined, scope, managed, mailbox: undefined }
+      }
+      const plus = localpart.indexOf('+')
+      const canonical = plus > 0 ? `${localpart.slice(0, plus)}@${domain}` : full
+      return snapshot.parties.get(canonical) ?? { ...nobody, text: canonical, domain, scope: 'national', managed }
+    }
+  }
+}
+
+/** Whole labels from the right: `x.cult` and `cu.evil.com` are not below `cu`. */
+function isNationalName({ national }: Snapshot, name: string): boolean {
+  if (national.domains.has(name)) return true
+  for (let from = 0; ; ) {
+    if (national.suffixes.has(from === 0 ? name : name.slice(from))) return true
+    const dot = name.indexOf('.', from)
+    if (dot < 0) return false
+    from = dot + 1
+  }
+}
