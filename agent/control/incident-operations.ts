@@ -2,7 +2,6 @@
  * `suspend`, `incident …` and `withdraw` as operations: the acts judge, the register records, the engine closes or opens
  * the doors in the incident lane. A hold is in force, and witnessed, before anything is answered.
  */
-import type { Diagnostic } from '../core/diagnostic.ts'
 import { hit } from '../core/failpoint.ts'
 import { wordsOf } from '../core/messages.ts'
 import type { ActContext, ActResult } from '../incident/acting.ts'
@@ -22,7 +21,7 @@ import { afterPass } from './after-pass.ts'
 import { heldMail, incidentSummaries, incidentView } from './incident-views.ts'
 import type { Operation, OperationContext, OperationRow } from './operation.ts'
 import { failed, type OperationResult } from './protocol.ts'
-import { diagnosticsView } from './views.ts'
+import { diagnosticsView, refusedResult } from './views.ts'
 
 function resolveScope(world: World, text: string): HoldScope | undefined {
   const domain = parseDomainName(text)
@@ -66,16 +65,6 @@ function actContext(context: OperationContext): ActContext {
   }
 }
 
-function refusedResult(exit: number, refusals: readonly Diagnostic[], { caller }: OperationContext): OperationResult {
-  const shown = diagnosticsView(refusals, caller.language)
-  const line = (diagnostic: Diagnostic) => {
-    const { suggestion } = diagnostic
-    const { summary, detail } = wordsOf(diagnostic, caller.language)
-    return `${diagnostic.code}: ${summary}. ${detail}${suggestion === undefined ? '' : ` → ${suggestion}`}`
-  }
-  return { exit, json: { version: 1, error: refusals.map(line).join('\n'), refusals: shown } }
-}
-
 /** The text of a person's argument. */
 function word(value: unknown): string {
   return typeof value === 'string' ? value : ''
@@ -87,7 +76,7 @@ async function carryOut(
   context: OperationContext,
   doors: 'move' | 'stay',
 ): Promise<OperationResult> {
-  if (!result.ok) return refusedResult(result.exit, result.refusals, context)
+  if (!result.ok) return refusedResult(result.exit, result.refusals, context.caller.language)
   const { engine, witness, caller } = context
   if (doors === 'move') hit('suspend.beforeDeclared')
   await engine.append(result.entries)
@@ -144,7 +133,7 @@ const suspendOperation: Operation = async (args, context) => {
     ...only,
   }
   const result = suspend(context.engine.history.incidents, request, actContext(context))
-  if (!result.ok) return refusedResult(result.exit, result.refusals, context)
+  if (!result.ok) return refusedResult(result.exit, result.refusals, context.caller.language)
   if (args['dryRun'] === true)
     return { exit: 0, json: { version: 1, dryRun: true, ...blastRadius(request.scope, context) } }
   const done = await carryOut(result, context, 'move')

@@ -17,8 +17,17 @@ import { incidentOperations } from './incident-operations.ts'
 import { incidentSummaries } from './incident-views.ts'
 import type { Operation, OperationContext, OperationRow } from './operation.ts'
 import { peopleOperations } from './people-operations.ts'
+import { denialOf } from './permission.ts'
 import { failed, type OperationResult } from './protocol.ts'
-import { type ApplyView, countOutcomes, diagnosticsView, domainViews, planExit, planView } from './views.ts'
+import {
+  type ApplyView,
+  countOutcomes,
+  diagnosticsView,
+  domainViews,
+  planExit,
+  planView,
+  refusedResult,
+} from './views.ts'
 
 function words(value: unknown): string[] {
   return Array.isArray(value) ? value.filter(item => typeof item === 'string') : []
@@ -196,6 +205,8 @@ export async function runOperation(
       77,
       'the token is not valid: it is unknown, revoked, expired, or its person is not in the configuration',
     )
+  const denial = denialOf(name, context.caller, context.engine.parts.config.operator.people)
+  if (denial !== undefined) return refusedResult(77, [{ severity: 'error', ...denial }], context.caller.language)
   const findings = context.findings()
   if (findings.length > 0 && operation.changes(args) && name !== 'register.accept')
     return failed(1, `the register does not verify: ${findings.join('; ')}`)

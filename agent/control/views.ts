@@ -1,10 +1,11 @@
 /** The only place where the JSON of commands is shaped (contract section 4). Shapes are versioned and stable. */
 import type { Diagnostic } from '../core/diagnostic.ts'
-import { type DiagnosticJson, toDiagnosticJson } from '../core/messages.ts'
+import { type DiagnosticJson, toDiagnosticJson, wordsOf } from '../core/messages.ts'
 import type { Outcome, Plan } from '../model/change.ts'
 import type { Language } from '../model/entity.ts'
 import type { DomainState, World } from '../model/world.ts'
 import { isProvisioned } from '../model/world.ts'
+import type { OperationResult } from './protocol.ts'
 
 export type PlanView = {
   readonly version: 1
@@ -97,4 +98,15 @@ export function domainViews(world: World, blocked: ReadonlyMap<string, readonly 
     views.push({ name, institution: null, state: 'blocked', accounts: 0, queued: 0, blocked: 0, held: [], blockedBy })
   }
   return views.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** A refusal: its codes for scripts, its sentences for people. */
+export function refusedResult(exit: number, refusals: readonly Diagnostic[], language: Language): OperationResult {
+  const line = (diagnostic: Diagnostic) => {
+    const { summary, detail } = wordsOf(diagnostic, language)
+    const suggestion = diagnostic.suggestion === undefined ? '' : ` → ${diagnostic.suggestion}`
+    return `${diagnostic.code}: ${summary}. ${detail}${suggestion}`
+  }
+  const error = refusals.map(line).join('\n')
+  return { exit, json: { version: 1, error, refusals: diagnosticsView(refusals, language) } }
 }

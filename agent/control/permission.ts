@@ -1,0 +1,55 @@
+/**
+ * Who may run which operation: one table, default deny, asked in one place before anything runs (K1, K2, K4; mission
+ * section 10). What needs two people, or another person than the author, is judged by the acts themselves.
+ */
+import { rolesOf } from '../incident/gate.ts'
+import type { OperatorPerson } from '../incident/people.ts'
+import type { Caller } from './operation.ts'
+
+/** `local`: somebody on the host itself without a token. `anyone`: whoever could be told apart at all. */
+type Permission = 'anyone' | readonly string[]
+
+const closers = ['local', 'sysadmin', 'responder', 'security-lead'] as const
+const counter = ['gau-agent', 'responder', 'security-lead'] as const
+const pair = ['responder', 'security-lead'] as const
+const keepers = ['local', 'sysadmin', 'security-lead'] as const
+
+export const permissions: Readonly<Record<string, Permission>> = {
+  plan: 'anyone',
+  status: 'anyone',
+  explain: 'anyone',
+  'incident.list': 'anyone',
+  'incident.show': 'anyone',
+  apply: ['local', 'sysadmin'],
+  suspend: closers,
+  'incident.report': counter,
+  'incident.action': counter,
+  'incident.rotate': ['sysadmin', 'responder', 'security-lead'],
+  'incident.mail': pair,
+  'incident.accept': pair,
+  'incident.return': pair,
+  'incident.release': pair,
+  'incident.annul': pair,
+  withdraw: ['security-lead'],
+  'token.create': keepers,
+  'token.revoke': keepers,
+  'password.set': keepers,
+  'register.accept': ['security-lead'],
+}
+
+export type Denial = {
+  readonly code: 'E-READ-ONLY' | 'E-NOT-ALLOWED'
+  readonly values: Readonly<Record<string, string>>
+}
+
+/** Undefined when the caller may. An operation without a row is nobody's. */
+export function denialOf(operation: string, caller: Caller, people: readonly OperatorPerson[]): Denial | undefined {
+  const permission = Object.hasOwn(permissions, operation) ? permissions[operation] : undefined
+  if (permission === 'anyone') return undefined
+  const { person } = caller.actor
+  const roles = caller.token ? rolesOf(people, person) : new Set(['local'])
+  if (permission?.some(role => roles.has(role))) return undefined
+  if (roles.has('auditor')) return { code: 'E-READ-ONLY', values: { person } }
+  const wanted = (permission ?? []).filter(role => role !== 'local').join(', ')
+  return { code: 'E-NOT-ALLOWED', values: { person, roles: wanted } }
+}
