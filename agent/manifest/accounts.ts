@@ -48,7 +48,9 @@ export function checkLists(
   // Requests first: an account may rest on one of another list of its institution.
   for (const list of lists) checkRequests(checking, list)
   const entries: Entry[] = []
-  for (const list of lists) readEntries(checking, list, entries)
+  // Counted by domain: an account more in one file must not look like a change of every domain after it.
+  const counts = new Map<DomainName, number>()
+  for (const list of lists) readEntries(checking, list, entries, counts)
   const taken = claimNames(checking, entries, domains)
   return entries.flatMap(entry => {
     const { list, path, spec, address, order } = entry
@@ -166,7 +168,7 @@ function checkRequests(checking: Checking, list: List): void {
   }
 }
 
-function readEntries(checking: Checking, list: List, entries: Entry[]): void {
+function readEntries(checking: Checking, list: List, entries: Entry[], counts: Map<DomainName, number>): void {
   const { sheet, domain } = list
   const { accounts } = specOf(sheet)
   if (!Array.isArray(accounts)) {
@@ -185,7 +187,9 @@ function readEntries(checking: Checking, list: List, entries: Entry[]): void {
     for (const finding of broken.get(index) ?? []) checking.findings.shape(sheet, finding, subject)
     if (localpart !== undefined) {
       const spec = broken.has(index) ? undefined : accounts[index]
-      entries.push({ list, path, address, spec, order: entries.length })
+      const order = counts.get(domain) ?? 0
+      counts.set(domain, order + 1)
+      entries.push({ list, path, address, spec, order })
       continue
     }
     if (text !== undefined && text !== '') {

@@ -101,7 +101,7 @@ export type Account = {
   readonly request: string
   /** Day of the council's agreement; the second key of the queue. */
   readonly agreementDate: string
-  /** Order in the files; the third key of the queue. */
+  /** Order among the accounts of its domain, in the files; the third key of the queue. */
   readonly order: number
   readonly send: Scope
   readonly receive: Scope
