@@ -4,4 +4,14 @@ import { benchReconcile } from './reconcile.ts'
 import { benchRegister } from './register.ts'
 import { benchValidate } from './validate.ts'
 
-for (const bench of [benchValidate, benchPolicy, benchReconcile, benchRegister]) await bench()
+const validate = await benchValidate()
+console.log(`${validate.name}: ${validate.ratio.toFixed(2)} of the YAML library alone   ${validate.detail}`)
+await benchPolicy()
+await benchReconcile()
+const register = await benchRegister()
+const one = register.appendOneByOne / register.bareOneByOne
+const batch = register.appendBatch / register.bareBatch
+console.log(
+  `register: ${one.toFixed(2)} of bare SQLite one by one, ${batch.toFixed(2)} in batches of 100   ` +
+    `append p99 ${register.appendP99Ms.toFixed(1)} ms, verify ${register.verifyPerSecond} entries/s`,
+)
