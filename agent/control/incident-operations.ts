@@ -65,24 +65,31 @@ function actContext(context: OperationContext): ActContext {
   }
 }
 
+const life = (context: OperationContext) => context.engine.history.incidents
+
 /** The text of a person's argument. */
 function word(value: unknown): string {
   return typeof value === 'string' ? value : ''
 }
 
-/** Records an act and, where doors are to move, closes or opens them in the most urgent lane. */
+/** Judges and records an act in one turn and, where doors are to move, closes or opens them in the most urgent lane. */
 async function carryOut(
-  result: ActResult,
+  judge: () => ActResult,
   context: OperationContext,
   doors: 'move' | 'stay',
 ): Promise<OperationResult> {
-  if (!result.ok) return refusedResult(result.exit, result.refusals, context.caller.language)
   const { engine, witness, caller } = context
-  if (doors === 'move') hit('suspend.beforeDeclared')
-  await engine.append(result.entries)
-  if (doors === 'move') hit('suspend.afterDeclared')
+  const result = await engine.serially(async () => {
+    const judged = judge()
+    if (!judged.ok) return judged
+    if (doors === 'move') hit('suspend.beforeDeclared')
+    await engine.append(judged.entries)
+    if (doors === 'move') hit('suspend.afterDeclared')
+    return judged
+  })
+  if (!result.ok) return refusedResult(result.exit, result.refusals, caller.language)
   await witness()
-  if (doors === 'move') await moveDoors(result.incident, context)
+  if (doors === 'move' && result.note !== 'first') await moveDoors(result.incident, context)
   const incident = result.incident === null ? undefined : engine.history.incidents.byId.get(result.incident)
   return {
     exit: result.exit,
@@ -132,11 +139,12 @@ const suspendOperation: Operation = async (args, context) => {
     drill,
     ...only,
   }
-  const result = suspend(context.engine.history.incidents, request, actContext(context))
+  const judge = () => suspend(context.engine.history.incidents, request, actContext(context))
+  const result = judge()
   if (!result.ok) return refusedResult(result.exit, result.refusals, context.caller.language)
   if (args['dryRun'] === true)
     return { exit: 0, json: { version: 1, dryRun: true, ...blastRadius(request.scope, context) } }
-  const done = await carryOut(result, context, 'move')
+  const done = await carryOut(judge, context, 'move')
   const states = Object.values((done.json['levers'] ?? {}) as Record<string, string>)
   const exit = states.includes('failed') ? 1 : done.exit
   return { exit, json: { ...done.json, scope: request.scope, drill, dryRun: false } }
@@ -182,18 +190,22 @@ const report: Operation = async (args, context) => {
   const document = (args['document'] as Attachment | undefined)?.digest ?? attached?.digest
   const author = word(args['author']) || undefined
   const request = { incident: word(args['id']), fields: { incident: word(args['id']), ...fields }, document, author }
-  return carryOut(fileReport(context.engine.history.incidents, request, actContext(context)), context, 'stay')
+  return carryOut(() => fileReport(life(context), request, actContext(context)), context, 'stay')
 }
 
 const action: Operation = async (args, context) => {
-  const { incidents } = context.engine.history
   const incident = word(args['id'])
-  if (typeof args['verify'] === 'number')
-    return carryOut(verifyAction(incidents, { incident, action: args['verify'] }, actContext(context)), context, 'stay')
+  const number = args['verify']
+  if (typeof number === 'number')
+    return carryOut(
+      () => verifyAction(life(context), { incident, action: number }, actContext(context)),
+      context,
+      'stay',
+    )
   const evidence = (args['evidence'] as Attachment | undefined)?.digest
   const text = (key: string) => word(args[key]) || undefined
   const request = { incident, what: text('what'), who: text('who'), day: text('day'), evidence }
-  return carryOut(recordAction(incidents, request, actContext(context)), context, 'stay')
+  return carryOut(() => recordAction(life(context), request, actContext(context)), context, 'stay')
 }
 
 /** Every password in the scope is replaced by one that nobody has seen; holders get new ones by `password`. */
@@ -203,9 +215,9 @@ const rotateOperation: Operation = async (args, context) => {
   const id = word(args['id'])
   const judged = rotate(incidents, { incident: id }, actContext(context))
   const incident = incidents.byId.get(id)
-  if (!judged.ok || incident === undefined) return carryOut(judged, context, 'stay')
+  if (!judged.ok || incident === undefined) return carryOut(() => judged, context, 'stay')
   const proof = incident.drill ? { expected: 0, rotated: 0 } : await rotateScope(incident)
-  return carryOut(rotate(engine.history.incidents, { incident: id, proof }, actContext(context)), context, 'stay')
+  return carryOut(() => rotate(life(context), { incident: id, proof }, actContext(context)), context, 'stay')
 
   async function rotateScope({ scope }: Incident): Promise<{ expected: number; rotated: number }> {
     const started = engine.parts.clock.now()
@@ -224,13 +236,8 @@ function act(
   judge: (context: OperationContext, incident: string, args: Readonly<Record<string, unknown>>) => ActResult,
   doors: 'move' | 'stay',
 ): Operation {
-  return async (args, context) => {
-    const result = judge(context, word(args['id']), args)
-    return carryOut(result, context, doors === 'move' && result.ok && result.note === 'done' ? 'move' : 'stay')
-  }
+  return (args, context) => carryOut(() => judge(context, word(args['id']), args), context, doors)
 }
-
-const life = (context: OperationContext) => context.engine.history.incidents
 
 const accept = act(
   (context, incident) => reviewReport(life(context), { incident, result: 'accepted' }, actContext(context)),

@@ -72,6 +72,7 @@ export class Engine {
   checked: CheckedEstate = { estates: new Map(), waivers: [], blocked: new Map(), unreadable: [], diagnostics: [] }
   /** Something happened since the last acceptance that could make another one due. */
   #acceptanceDue = true
+  #turn: Promise<void> = Promise.resolve()
   /** Called after entries were folded in: projections that must not lag behind the register hang here. */
   readonly onEntries: ((entries: readonly Stored[]) => void)[] = []
 
@@ -105,6 +106,28 @@ export class Engine {
     }
     for (const listener of this.onEntries) listener(stored)
     return stored
+  }
+
+  /**
+   * Judging and recording in one turn: between the two nobody else's act may come in, or two people would be told the
+   * same number, or both be the first of two.
+   */
+  serially<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work)
+    this.#turn = turn.then(
+      () => {},
+      () => {},
+    )
+    return turn
+  }
+
+  /** Domains of which something is gone from the manifests and still stands. */
+  leavingDomains(): DomainName[] {
+    const { domains, accounts } = this.world()
+    const leaving = new Set<DomainName>()
+    for (const [name, domain] of domains) if (domain.leaving) leaving.add(name)
+    for (const { account, leaving: goes } of accounts.values()) if (goes) leaving.add(account.domain)
+    return [...leaving]
   }
 
   /**
@@ -203,6 +226,7 @@ export class Engine {
     const first = planned.plan
     if (options.approve?.(first) === 'stop')
       return { plan: first, outcomes: [], keysMade: 0, stopped: true, converged: false }
+    await this.recordDrift(first)
     await this.acceptManifests(actor)
     const keysMade = await this.ensureKeys(actor, scope)
     if (keysMade > 0) planned = await this.plan(scope, acceptance, signal)
@@ -248,6 +272,25 @@ export class Engine {
       options.signal,
     )
     return outcomes
+  }
+
+  /** Somebody else's edit of what is ours goes on record before it is put back; who it was is not known (R10). */
+  private async recordDrift({ changes }: Plan): Promise<void> {
+    const drift = changes.filter(change => change.why === 'drift')
+    if (drift.length === 0) return
+    const incidents = drift.flatMap(({ source }) => (source !== null && 'incident' in source ? source.incident : []))
+    const at = formatInstant(this.parts.clock.now())
+    await this.append([
+      {
+        kind: 'drift.found',
+        actor: { person: 'unknown', role: 'unknown' },
+        at,
+        subject: incidents[0] ?? 'providers',
+        rule: 'R10',
+        facts: { count: drift.length, incidents: [...new Set(incidents)] },
+        personal: { refs: drift.map(({ ref }) => ref) as unknown as Json },
+      },
+    ])
   }
 
   private async endOwnership(refs: readonly Ref[], actor: Actor): Promise<void> {

@@ -104,15 +104,16 @@ export function startLoop(parts: LoopParts): Loop {
     pass('manifest', async () => {
       const started = clock.now()
       await reread()
-      const domains = await engine.acceptManifests(daemonActor)
+      const accepted = await engine.acceptManifests(daemonActor)
+      // What was only taken away changes nothing that is accepted until its removal is applied.
+      const domains = [...new Set([...accepted, ...engine.leavingDomains()])]
       if (domains.length === 0) return null
       log.write('info', 'manifests changed', { domains: domains.slice(0, 20), readMs: clock.now() - started })
       return { domains }
     })
 
   const watching = (async () => {
-    for await (const event of watchFolder(config.manifestsFolder, clock, signal))
-      await (event === 'hint' ? follow() : follow())
+    for await (const _ of watchFolder(config.manifestsFolder, clock, signal)) await follow()
   })()
   const noticing = [...engine.parts.providers.values()].map(provider => noticeForeignWrites(provider))
 

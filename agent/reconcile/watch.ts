@@ -10,11 +10,7 @@ export const settleMs = 60
 export const rescanMs = 60_000
 
 /** Yields when the folder should be read again. Ends with the signal. */
-export async function* watchFolder(
-  folder: string,
-  clock: Clock,
-  signal: AbortSignal,
-): AsyncIterable<'hint' | 'rescan'> {
+export async function* watchFolder(folder: string, clock: Clock, signal: AbortSignal): AsyncIterable<void> {
   let wake: (() => void) | undefined
   let hinted = false
   const hint = () => {
@@ -50,14 +46,14 @@ export async function* watchFolder(
       if (signal.aborted) return
       if (!hinted) {
         if (watcher === undefined) start()
-        yield 'rescan'
+        yield
         continue
       }
       while (hinted) {
         hinted = false
         await clock.sleep(settleMs, signal)
       }
-      if (!signal.aborted) yield 'hint'
+      if (!signal.aborted) yield
     }
   } finally {
     watcher?.close()

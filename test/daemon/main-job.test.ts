@@ -170,6 +170,24 @@ describe('the daemon', () => {
     expect(await daemon.stop()).toEqual({ exit: 0, signal: null })
   })
 
+  test('follows what is only taken away, and a file that goes is held back by the guards', async () => {
+    await using estate = await createEstate({ 'hospital.yaml': hospital(), 'clinica.yaml': clinic() })
+    const daemon = await estate.start()
+    await daemon.until(line => line['event'] === 'ready', 'ready')
+    estate.write('hospital.yaml', institutionText('hospital', { domain: 'hcg.sld.cu', accounts: ['{ name: jperez }'] }))
+    await eventually(async () => !accounts(estate).includes('mlopez@hcg.sld.cu'), 'the account gone')
+    estate.remove('clinica.yaml')
+    await daemon.until(line => line['event'] === 'held back by a guard', 'the guard')
+    expect(accounts(estate)).toContain('jperez@clinica.sld.cu')
+    expect(
+      await askPolicy(estate.policyPort, {
+        sender: 'a@b.example',
+        client_address: '192.0.2.1',
+        recipient: 'jperez@clinica.sld.cu',
+      }),
+    ).toBe('DUNNO')
+  })
+
   test('a second instance is refused and says who holds the lock; commands go through the first', async () => {
     await using estate = await createEstate({ 'hospital.yaml': hospital() })
     const daemon = await estate.start()
@@ -256,6 +274,16 @@ describe('suspension', () => {
     })
     await estate.start()
     expect(await askPolicy(estate.policyPort, { ...jperez, recipient: 'x@who.int' })).toMatch(/^550 5\.7\.1 /)
+  })
+
+  test('five at once make one incident', async () => {
+    await using estate = await createEstate({ 'hospital.yaml': hospital() })
+    const daemon = await estate.start()
+    await daemon.until(line => line['event'] === 'ready', 'ready')
+    const results = await Promise.all([1, 2, 3, 4, 5].map(() => estate.json(suspend)))
+    expect(new Set(results.map(({ json }) => json.incident)).size).toBe(1)
+    expect(results.filter(({ json }) => !json.already)).toHaveLength(1)
+    expect((await estate.json(['status'])).json.incidents).toHaveLength(1)
   })
 
   test('a removed manifest does not remove a held domain', async () => {
