@@ -1,20 +1,18 @@
 /**
- * The composition root: the only file that names concrete providers, the real clock and the real register. Nobody
- * imports it but the launcher.
+ * The composition root: the only file that names concrete providers, the real clock and the real register. It is loaded
+ * by a command that does its work itself, not by one that asks the daemon.
  */
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { mkdir, open, rename } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { openEmbeddedDirectory } from '../providers/embedded-directory/directory.ts'
-import { renderSnippets } from '../providers/embedded-directory/snippets.ts'
 import { openEmbeddedDns } from '../providers/embedded-dns/dns.ts'
 import type { CredentialStore, Provider } from '../providers/provider.ts'
 import { openSpool } from '../providers/spool/spool.ts'
 import { CommandFailure } from './cli/call.ts'
 import { exits, type Io } from './cli/io.ts'
-import { type Composition, runProgram } from './cli/program.ts'
 import { authenticateCaller } from './control/caller.ts'
 import { operations, runOperation } from './control/operations.ts'
 import type { OperationResult } from './control/protocol.ts'
@@ -38,9 +36,6 @@ import { openSqliteRegister } from './register/sqlite.ts'
 import { openForReading as openStoreForReading, readLogId } from './register/store.ts'
 import { generateDkimKey } from './standards/dkim.ts'
 import { emptyHistory, foldEntry } from './world/history.ts'
-
-const version = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string })
-  .version
 
 const day = (timeZone: string) => ({ today: dayOf(systemClock.now(), timeZone), timeZone })
 
@@ -208,7 +203,7 @@ function lockOrFail(config: AgentConfig, what: string, io: Io): Lock {
 }
 
 /** Runs an operation without a daemon: with the lock when it changes anything, without a trace when it does not. */
-async function runLocally(
+export async function runLocally(
   config: AgentConfig,
   request: { operation: string; args: Readonly<Record<string, unknown>>; user: string; token?: string },
   io: Io,
@@ -233,42 +228,15 @@ async function runLocally(
   }
 }
 
-const composition: Composition = {
-  version,
-  today: () => dayOf(systemClock.now(), 'America/Havana'),
-  local: runLocally,
-  snippets: values => renderSnippets(values),
-  async validate(paths, root, timeZone) {
-    const checked = await loadEstate(root, { ...day(timeZone), paths })
-    return checked.diagnostics
-  },
-  async runDaemon(config, io) {
-    const log = createLog({ level: 'info', now: systemClock.now })
-    const lock = lockOrFail(config, 'run', io)
-    try {
-      await using open = await openForWriting(config, log, config.providers.dns.listen)
-      return await runDaemon({ open, config, log, io, clock: systemClock, random, version, user: userInfo().username })
-    } finally {
-      lock.release()
-      await log.close()
-    }
-  },
-}
-
-export async function main(argv: readonly string[]): Promise<void> {
-  process.on('uncaughtException', bug)
-  process.on('unhandledRejection', bug)
+/** The daemon, under the lock, until a signal ends it. */
+export async function runHere(config: AgentConfig, io: Io, version: string): Promise<number> {
+  const log = createLog({ level: 'info', now: systemClock.now })
+  const lock = lockOrFail(config, 'run', io)
   try {
-    process.exitCode = await runProgram(argv, process.env, composition)
-  } catch (error) {
-    bug(error)
+    await using open = await openForWriting(config, log, config.providers.dns.listen)
+    return await runDaemon({ open, config, log, io, clock: systemClock, random, version, user: userInfo().username })
+  } finally {
+    lock.release()
+    await log.close()
   }
-}
-
-/** The last resort: said in one line, ended with 70; the supervisor starts anew and Postfix waits meanwhile. */
-function bug(error: unknown): void {
-  const known = error instanceof Error && error.name === 'RegisterFailure'
-  const detail = error instanceof Error ? (known ? error.message : (error.stack ?? error.message)) : String(error)
-  process.stderr.write(`${known ? detail : `mailwarden: this is a bug in mailwarden: ${detail}`}\n`)
-  process.exit(known ? exits.failed : exits.bug)
 }

@@ -100,10 +100,12 @@ describe('the house', () => {
     }
   })
 
-  test('nobody imports the composition root for what it does', () => {
+  test('nobody imports the composition root but for types, or late by the start of a command', () => {
     for (const module of modules)
       if (module.imports.includes('agent/main.ts'))
         expect(module.text, module.file).toMatch(/import type \{[^}]*\} from '\.\.?\/(?:\.\.\/)*main\.ts'/)
+    const late = modules.filter(({ text }) => /import\('[^']*main\.ts'\)/.test(text)).map(({ file }) => file)
+    expect(late).toEqual(['agent/cli/start.ts'])
   })
 
   test('pure folders touch no file, socket, clock, timer or chance', () => {

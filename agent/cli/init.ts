@@ -8,7 +8,7 @@ import { exits, type Io } from './io.ts'
 export type Snippets = (values: {
   directory: string
   policy: string
-}) => readonly { readonly path: string; readonly text: string }[]
+}) => Promise<readonly { readonly path: string; readonly text: string }[]>
 
 const policyAddress = '127.0.0.1:10031'
 
@@ -100,7 +100,11 @@ spec:
 `
 }
 
-export function initCommand(io: Io, lent: { snippets: Snippets; today: () => string }, folder: string): number {
+export async function initCommand(
+  io: Io,
+  lent: { snippets: Snippets; today: () => string },
+  folder: string,
+): Promise<number> {
   const root = resolve(folder)
   const schemaFolder = fileURLToPath(new URL('../../config/schema', import.meta.url))
   const schemaFrom = (file: string) => relative(dirname(join(root, file)), join(root, 'schema')) || '.'
@@ -108,7 +112,7 @@ export function initCommand(io: Io, lent: { snippets: Snippets; today: () => str
   const files: { path: string; text: string }[] = [
     { path: 'mailwarden.yaml', text: configText(`./${schemaFrom('mailwarden.yaml')}`) },
     { path: 'manifests/example.yaml', text: exampleText(schemaFrom('manifests/example.yaml'), lent.today()) },
-    ...lent.snippets({ directory, policy: policyAddress }),
+    ...(await lent.snippets({ directory, policy: policyAddress })),
   ]
   for (const name of ['manifest.schema.json', 'agent.schema.json'])
     files.push({ path: `schema/${name}`, text: readText(join(schemaFolder, name)) })

@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 // Starts mailwarden on a Node that can run it (24.15 or later): this one, or the one that the `node` devDependency
-// brought along. Plain JavaScript that old Nodes understand too; everything else is in main.ts.
+// brought along. Plain JavaScript that old Nodes understand too; everything else is behind start.ts.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import module from 'node:module'
 import { fileURLToPath } from 'node:url'
 
 const [major, minor] = process.versions.node.split('.').map(Number)
@@ -11,7 +12,9 @@ if (major > 24 || (major === 24 && minor >= 15)) {
   // A manifest's key must never reach the prototype of anything (K18).
   // biome-ignore lint/suspicious/noProto: it is removed, not used
   delete Object.prototype.__proto__
-  const { main } = await import('../main.ts')
+  // Compiled code is kept beside the packages, where only their owner writes: half of a command's time is compiling.
+  module.enableCompileCache(fileURLToPath(new URL('../../node_modules/.cache/mailwarden', import.meta.url)))
+  const { main } = await import('./start.ts')
   await main(process.argv.slice(2))
 } else {
   const root = new URL('../../node_modules/', import.meta.url)

@@ -1,0 +1,43 @@
+/**
+ * Where a command begins. What a command that only asks the daemon does not need is loaded when it is needed: at three
+ * in the morning a prompt should be back before one wonders.
+ */
+import { readFileSync } from 'node:fs'
+import { dayOf } from '../core/clock.ts'
+import { systemClock } from '../core/system-clock.ts'
+import { exits } from './io.ts'
+import { type Composition, runProgram } from './program.ts'
+
+const packageFile = new URL('../../package.json', import.meta.url)
+const { version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string }
+
+const composition: Composition = {
+  version,
+  today: () => dayOf(systemClock.now(), 'America/Havana'),
+  local: async (config, request, io) => (await import('../main.ts')).runLocally(config, request, io),
+  runDaemon: async (config, io) => (await import('../main.ts')).runHere(config, io, version),
+  snippets: async values => (await import('../../providers/embedded-directory/snippets.ts')).renderSnippets(values),
+  async validate(paths, root, timeZone) {
+    const { loadEstate } = await import('../manifest/load.ts')
+    const checked = await loadEstate(root, { today: dayOf(systemClock.now(), timeZone), timeZone, paths })
+    return checked.diagnostics
+  },
+}
+
+export async function main(argv: readonly string[]): Promise<void> {
+  process.on('uncaughtException', bug)
+  process.on('unhandledRejection', bug)
+  try {
+    process.exitCode = await runProgram(argv, process.env, composition)
+  } catch (error) {
+    bug(error)
+  }
+}
+
+/** The last resort: said in one line, ended with 70; the supervisor starts anew and Postfix waits meanwhile. */
+function bug(error: unknown): void {
+  const known = error instanceof Error && error.name === 'RegisterFailure'
+  const detail = error instanceof Error ? (known ? error.message : (error.stack ?? error.message)) : String(error)
+  process.stderr.write(`${known ? detail : `mailwarden: this is a bug in mailwarden: ${detail}`}\n`)
+  process.exit(known ? exits.failed : exits.bug)
+}
