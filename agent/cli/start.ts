@@ -27,6 +27,11 @@ const composition: Composition = {
 export async function main(argv: readonly string[]): Promise<void> {
   process.on('uncaughtException', bug)
   process.on('unhandledRejection', bug)
+  // A reader that has seen enough (`| head`) is no fault of ours.
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') bug(error)
+    })
   try {
     process.exitCode = await runProgram(argv, process.env, composition)
   } catch (error) {

@@ -3,6 +3,8 @@
  * entry that made it is acknowledged; everything else follows with the next rebuild. Refusals are put on record in
  * batches beside the path of the answer, which never waits for the disk.
  */
+
+import { ProviderFailure } from '../../providers/provider.ts'
 import type { Clock } from '../core/clock.ts'
 import { formatInstant } from '../core/clock.ts'
 import type { Json } from '../core/digest.ts'
@@ -17,9 +19,9 @@ import type { Stored } from '../register/register.ts'
 import type { PolicyRequest } from '../standards/policy-delegation.ts'
 
 /** Refusals wait this long to be recorded together. */
-const recordMs = 1_000
+const recordMs = 5_000
 /** A flood of refusals is counted, not listed: the register is no place for an attacker to write in. */
-const recordedMax = 200
+const recordedMax = 100
 
 export type LivePolicy = Projection & {
   readonly addresses: readonly string[]
@@ -95,7 +97,16 @@ export async function createLivePolicy(parts: {
     onDecision: note,
     onThrown: error => log.write('error', 'a policy threw; the connection was closed', { error: String(error) }),
   })
-  await server.listen(engine.parts.config.listen.policy)
+  try {
+    await server.listen(engine.parts.config.listen.policy)
+  } catch (error) {
+    await server.close()
+    const why = error instanceof Error ? error.message : String(error)
+    throw new ProviderFailure('unreachable', `the policy service cannot listen: ${why}`, {
+      retry: 'later',
+      cause: error,
+    })
+  }
   let snapshot: Snapshot | null = null
   const swap = (next: Snapshot) => {
     snapshot = next
