@@ -93,6 +93,8 @@ function isBusy(error: unknown): boolean {
 
 /** SQLite would create it readable for everybody; it gives `-wal` and `-shm` the mode and group of the file itself. */
 function createFile(file: string): void {
+  // SQLite's name for no file at all: a preview of an estate that was never applied must leave no trace.
+  if (file === ':memory:') return
   mkdirSync(dirname(file), { recursive: true, mode: 0o750 })
   try {
     closeSync(openSync(file, 'wx', fileMode))

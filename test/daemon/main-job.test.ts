@@ -41,6 +41,7 @@ describe('plan and apply', () => {
       file: 'hospital.yaml',
     })
     expect(existsSync(estate.state)).toBe(false)
+    expect(readdirSync(estate.folder).toSorted()).toEqual(['mailwarden.yaml', 'manifests'])
 
     expect((await estate.json(['apply', '--yes'])).exit).toBe(0)
     expect(await estate.json(['plan'])).toMatchObject({ exit: 0, json: { changes: [] } })

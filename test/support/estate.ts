@@ -176,7 +176,7 @@ export async function createEstate(
     ...env,
   })
 
-  const cli: Estate['cli'] = (args, { env, input } = {}) => runCli(args, environment(env), input)
+  const cli: Estate['cli'] = (args, { env, input } = {}) => runCli(args, environment(env), folder, input)
   return {
     folder,
     manifests,
@@ -206,8 +206,13 @@ export async function createEstate(
   }
 }
 
-async function runCli(args: readonly string[], env: NodeJS.ProcessEnv, input?: string): Promise<CliResult> {
-  const child = spawn(process.execPath, [launcher, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] })
+async function runCli(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  cwd: string,
+  input?: string,
+): Promise<CliResult> {
+  const child = spawn(process.execPath, [launcher, ...args], { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] })
   let out = ''
   let err = ''
   child.stdout.setEncoding('utf8').on('data', chunk => {
