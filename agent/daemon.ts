@@ -35,6 +35,7 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
   const stop = new AbortController()
   const startedAt = formatInstant(clock.now())
   let exit = 0
+  let retry: () => void = () => {}
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort())
   log.write('info', 'starting', { version: parts.version, config: config.file, pid: process.pid })
 
@@ -89,6 +90,7 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
         stop.abort()
       },
     })
+    retry = loop.retry
     await loop.sweep('manifest')
     log.write('info', 'ready', { register: engine.history.size })
     greet()
@@ -108,7 +110,15 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
   }
 
   function operationContext(policy: LivePolicy) {
-    return { ...open, random: parts.random, live: policy, daemon: { pid: process.pid, startedAt }, signal: stop.signal }
+    return {
+      ...open,
+      random: parts.random,
+      live: policy,
+      daemon: { pid: process.pid, startedAt },
+      signal: stop.signal,
+      retry: () => retry(),
+      stop: () => stop.abort(),
+    }
   }
 
   async function dispatch(

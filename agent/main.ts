@@ -222,6 +222,8 @@ export async function runLocally(
       daemon: null,
       random,
       live: null,
+      retry: () => {},
+      stop: () => {},
     })
   } finally {
     lock?.release()

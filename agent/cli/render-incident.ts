@@ -32,7 +32,8 @@ export function renderSuspension(json: Json, say: Say, paint: Paint): string[] {
     already === true
       ? say('already', { incident: text(incident) })
       : say('suspended', { scope: text(scope ?? json['account'] ?? json['domain']), incident: text(incident) })
-  return [paint('strong', head), ...leverLines(json, say, paint)]
+  const trouble = json['trouble'] === undefined ? [] : [paint('remove', text(json['trouble']))]
+  return [paint('strong', head), ...leverLines(json, say, paint), ...trouble]
 }
 
 export function renderIncidents(json: Json, say: Say, paint: Paint): string[] {

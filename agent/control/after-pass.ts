@@ -99,16 +99,14 @@ function probeDirectory(
   door: 'login' | 'collection' | 'administrator',
 ): LeverState {
   const { domain, account } = incident.scope
+  // What is not there lets nobody in; what is there is looked at, whatever the manifests say of it.
   const entry = world.domains.get(domain)
-  // Never provisioned: there is no login to close.
-  if (entry === undefined || !isProvisioned(entry.state)) return 'verified'
   if (account !== null) {
-    if (door !== 'login') return 'verified'
     const found = standing.get(`account:${account}`) as DirectoryAccount | undefined
     return found === undefined || found.status !== 'active' ? 'verified' : 'failed'
   }
   if (door === 'administrator') {
-    const found = standing.get(`account:${entry.domain.administrator}`) as DirectoryAccount | undefined
+    const found = standing.get(`account:${entry?.domain.administrator}`) as DirectoryAccount | undefined
     return found === undefined || found.status !== 'active' ? 'verified' : 'failed'
   }
   const found = standing.get(`domain:${domain}`) as DirectoryDomain | undefined

@@ -2,6 +2,8 @@
  * `suspend`, `incident …` and `withdraw` as operations: the acts judge, the register records, the engine closes or opens
  * the doors in the incident lane. A hold is in force, and witnessed, before anything is answered.
  */
+
+import { ProviderFailure } from '../../providers/provider.ts'
 import { hit } from '../core/failpoint.ts'
 import { wordsOf } from '../core/messages.ts'
 import type { ActContext, ActResult } from '../incident/acting.ts'
@@ -32,6 +34,9 @@ function resolveScope(world: World, text: string): HoldScope | undefined {
   if (direct !== undefined) return { domain: direct.domain, account: direct.address }
   for (const { account } of world.accounts.values())
     if (account.aliases.includes(address)) return { domain: account.domain, account: account.address }
+  const { domain: owner } = world.domains.get(domainOf(address)) ?? {}
+  if (owner !== undefined && (owner.administrator === address || owner.collector === address))
+    return { domain: owner.name, account: address }
   return undefined
 }
 
@@ -89,12 +94,13 @@ async function carryOut(
   })
   if (!result.ok) return refusedResult(result.exit, result.refusals, caller.language)
   await witness()
-  if (doors === 'move' && result.note !== 'first') await moveDoors(result.incident, context)
+  const trouble = doors === 'move' && result.note !== 'first' ? await moveDoors(result.incident, context) : undefined
   const incident = result.incident === null ? undefined : engine.history.incidents.byId.get(result.incident)
   return {
-    exit: result.exit,
+    exit: trouble === undefined ? result.exit : 1,
     json: {
       version: 1,
+      ...(trouble === undefined ? {} : { trouble }),
       incident: result.incident,
       already: result.note === 'already',
       needsSecond: result.note === 'first',
@@ -105,22 +111,32 @@ async function carryOut(
   }
 }
 
-async function moveDoors(id: string | null, context: OperationContext): Promise<void> {
+/**
+ * Closes or opens the doors of an act. A provider that fails leaves them as they are: the act stands, the answer says
+ * so, and the daemon tries again soon.
+ * @returns what stood in the way; undefined when every door is as it should be.
+ */
+async function moveDoors(id: string | null, context: OperationContext): Promise<string | undefined> {
   const { engine, caller, live, signal } = context
   const incident = id === null ? undefined : engine.history.incidents.byId.get(id)
-  await engine.parts.queue.add('incident', async () => {
-    if (incident?.drill !== true) {
-      const scope = incident === undefined ? ('all' as const) : { domains: [incident.scope.domain] }
-      await engine.reconcile({
-        lane: 'incident',
-        scope,
-        actor: caller.actor,
-        signal,
-        acceptance: acceptanceOf(incident),
-      })
-      live?.refresh()
+  return engine.parts.queue.add('incident', async () => {
+    let trouble: string | undefined
+    try {
+      if (incident?.drill !== true) {
+        const scope = incident === undefined ? ('all' as const) : { domains: [incident.scope.domain] }
+        const acceptance = acceptanceOf(incident)
+        const report = await engine.reconcile({ lane: 'incident', scope, actor: caller.actor, signal, acceptance })
+        const undone = report.outcomes.find(({ result }) => result !== 'applied')
+        if (undone !== undefined) trouble = `${undone.ref.kind} ${undone.ref.key}: ${undone.detail ?? undone.result}`
+        live?.refresh()
+      }
+      await afterPass(context, signal)
+    } catch (error) {
+      if (!(error instanceof ProviderFailure)) throw error
+      trouble = error.message
     }
-    await afterPass(context, signal)
+    if (trouble !== undefined) context.retry()
+    return trouble
   })
 }
 

@@ -33,6 +33,10 @@ export type OperationContext = {
   readonly troubles: () => readonly string[]
   readonly acceptHead: (actor: Actor, reason: string) => Promise<Stored>
   readonly random: (bytes: number) => Uint8Array
+  /** Asks the daemon for another pass soon; without a daemon there is nobody to ask. */
+  readonly retry: () => void
+  /** Ends the daemon in good order, for what only a fresh start can take up. */
+  readonly stop: () => void
 }
 
 export type Operation = (args: Readonly<Record<string, unknown>>, context: OperationContext) => Promise<OperationResult>

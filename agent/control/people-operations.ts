@@ -59,12 +59,14 @@ const setPassword: Operation = async (args, { engine, caller, credentials, rando
   return { exit: 0, json: { version: 1, address, ...(given === undefined ? { password: secret.reveal() } : {}) } }
 }
 
-const acceptRegister: Operation = async (args, { engine, caller, findings, acceptHead, witness }) => {
+const acceptRegister: Operation = async (args, { engine, caller, findings, acceptHead, witness, stop }) => {
   if (findings().length === 0) return failed(3, 'the register verifies; there is nothing to accept')
   const reason = String(args['reason'] ?? '').trim()
   if (reason === '') return failed(65, 'E-REASON: a reason in words is needed')
   const stored = await acceptHead(caller.actor, reason)
   await witness()
+  // What was folded at the start belongs to a register that was not trusted: a running daemon ends and starts anew.
+  stop()
   return { exit: 0, json: { version: 1, index: stored.index, size: engine.parts.register.size } }
 }
 

@@ -6,6 +6,8 @@ import { type ControlReply, type ControlRequest, type OperationResult, requestBy
 
 /** Commands at once; a person types one, scripts a few. */
 const connectionsMax = 64
+/** A command sends its request at once; who is silent that long is none. */
+const requestMsMax = 5_000
 
 export type Dispatch = (
   request: ControlRequest,
@@ -31,6 +33,7 @@ function serve(socket: Socket, dispatch: Dispatch, log: Log): void {
     if (!socket.destroyed) socket.write(`${JSON.stringify(reply)}\n`)
   }
   socket.setEncoding('utf8')
+  socket.setTimeout(requestMsMax, () => socket.destroy())
   socket.on('error', () => socket.destroy())
   socket.on('data', (chunk: string) => {
     buffered += chunk
@@ -38,6 +41,7 @@ function serve(socket: Socket, dispatch: Dispatch, log: Log): void {
     const end = buffered.indexOf('\n')
     if (end < 0) return
     socket.pause()
+    socket.setTimeout(0)
     const request = parseRequest(buffered.slice(0, end))
     if (request === undefined) return void socket.destroy()
     dispatch(request, (done, total) => send({ progress: { done, total } })).then(

@@ -63,7 +63,10 @@ function zoneGuard(_: GuardInput, deletes: readonly Change[]): Finding[] {
       detail: `${change.ref.kind} ${change.ref.key} would go`,
       // Its records and accounts go with it or not at all.
       refs: deletes
-        .filter(other => other.ref.key === change.ref.key || other.ref.key.startsWith(`${change.ref.key}/`))
+        .filter(
+          ({ ref: { key } }) =>
+            key === change.ref.key || key.startsWith(`${change.ref.key}/`) || key.endsWith(`@${change.ref.key}`),
+        )
         .map(other => other.ref),
     }))
 }

@@ -174,7 +174,13 @@ export class Engine {
       if (!isProvisioned(domain.state) || domain.leaving || world.dkim.has(name)) continue
       if (scope !== 'all' && !scope.domains.includes(name)) continue
       const key = await this.parts.generateDkimKey()
-      await this.parts.writeDkimKey(name, key.selector, key.privateKeyPem)
+      try {
+        await this.parts.writeDkimKey(name, key.selector, key.privateKeyPem)
+      } catch (error) {
+        // One domain without a signature is a smaller harm than everything waiting for it; the next pass tries again.
+        this.parts.log.write('error', 'DKIM key not written', { domain: name, error: String(error) })
+        continue
+      }
       hit('run.afterKeysWritten')
       await this.append([
         {
@@ -239,7 +245,8 @@ export class Engine {
         converged = true
         break
       }
-      const result = await this.applyPlanned(planned.plan, changes, options)
+      const accepted = round === 0 && acceptance.delete !== undefined
+      const result = await this.applyPlanned(planned.plan, changes, { ...options, accepted })
       outcomes.push(...result)
       if (lane !== 'incident' && this.parts.queue.isMoreUrgentThan(lane)) break
       // What could not be done now is for the next cycle; a tight loop against a refusing server helps nobody.
@@ -253,7 +260,7 @@ export class Engine {
   private async applyPlanned(
     plan: Plan,
     changes: readonly Change[],
-    options: ReconcileOptions,
+    options: ReconcileOptions & { readonly accepted: boolean },
   ): Promise<readonly Outcome[]> {
     const { installation, providers, clock, queue } = this.parts
     const { outcomes } = await applyChanges(
@@ -264,7 +271,7 @@ export class Engine {
         actor: options.actor,
         append: entries => this.append(entries),
         planDigest: plan.digest,
-        accepted: Object.keys(options.acceptance ?? {}).length > 0,
+        accepted: options.accepted,
         ...(options.progress ? { progress: options.progress } : {}),
         shouldYield: () => queue.isMoreUrgentThan(options.lane),
       },

@@ -19,7 +19,9 @@ export function takeLock(file: string, holder: Holder): Lock | Holder {
     database.exec('COMMIT')
     database.exec('BEGIN IMMEDIATE')
   } catch (error) {
-    const other = readHolder(database)
+    // 5 is SQLITE_BUSY: somebody has it. Anything else (a full disk, a read-only one) is no holder and is said as it is.
+    const busy = (error as { errcode?: number }).errcode === 5
+    const other = busy ? readHolder(database) : undefined
     database.close()
     if (other === undefined) throw error
     return other

@@ -37,6 +37,8 @@ export type LoopParts = {
 export type Loop = {
   /** A pass over everything, in its turn. */
   sweep(lane: Lane): Promise<void>
+  /** Asks for a sweep soon, as after a failure. */
+  retry(): void
   /** Resolves when watching and waiting have ended, after the signal. */
   readonly ended: Promise<void>
 }
@@ -58,8 +60,13 @@ export function startLoop(parts: LoopParts): Loop {
       log.write('info', 'manifests are valid', { warnings: diagnostics.length })
   }
 
+  let retrying = false
+  /** One retry waits at a time: each failed pass of an outage must not begin a chain of its own. */
   const retryLater = async (): Promise<void> => {
+    if (retrying) return
+    retrying = true
     await clock.sleep(retryMs, signal)
+    retrying = false
     retryMs = Math.min(retryMs * 2, retryLastMs)
     if (!signal.aborted) await sweep('sweep')
   }
@@ -74,7 +81,8 @@ export function startLoop(parts: LoopParts): Loop {
         projection.refresh()
         reportPass(engine, lane, report)
         await parts.afterPass(signal)
-        retryMs = retryFirstMs
+        if (report.outcomes.some(({ result }) => result !== 'applied')) void retryLater()
+        else retryMs = retryFirstMs
       } catch (error) {
         if (error instanceof BrokenInvariant) return parts.fail(error)
         const known = error instanceof ProviderFailure
@@ -128,7 +136,7 @@ export function startLoop(parts: LoopParts): Loop {
   engine.onEntries.push(entries => projection.entries(entries))
   every(config.schedule.reconcile, config.operator.timeZone, () => sweep('sweep'), signal)
   const ended = Promise.all([watching, ...noticing]).then(() => queue.idle())
-  return { sweep, ended }
+  return { sweep, retry: () => void retryLater(), ended }
 }
 
 function shown(diagnostic: Diagnostic): Record<string, unknown> {

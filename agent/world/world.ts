@@ -55,7 +55,12 @@ function frozen(accepted: InstitutionEstate): JoinedInstitution {
 type Joiner = {
   readonly checked: CheckedEstate
   readonly stands: (entity: 'domain' | 'account', name: string) => boolean
+  /** Another institution declares it, and nothing speaks against that: then it is theirs. */
   readonly declaredElsewhere: (domain: DomainName, institution: string) => boolean
+  /** Another institution declares it with mistakes: it is not gone, and not theirs yet. */
+  readonly errorsElsewhere: (domain: DomainName, institution: string) => readonly Diagnostic[]
+  /** A file that nobody is known to own can't be read: what is missing may be in it, so nothing leaves. */
+  readonly nothingLeaves: boolean
 }
 
 /** Current entities over accepted ones, entity by entity. */
@@ -75,8 +80,13 @@ function joinInstitution(
     before: before.domains.filter(domain => !joiner.declaredElsewhere(domain.name, name)),
     key: domain => domain.name,
     errors: domain => [...institutionErrors, ...(blocked.get(`domain:${domain.name}`) ?? [])],
-    errorsOfAbsent: domain => [...institutionErrors, ...(blocked.get(`domain:${domain.name}`) ?? [])],
+    errorsOfAbsent: domain => [
+      ...institutionErrors,
+      ...(blocked.get(`domain:${domain.name}`) ?? []),
+      ...joiner.errorsElsewhere(domain.name, name),
+    ],
     stands: domain => joiner.stands('domain', domain.name),
+    nothingLeaves: joiner.nothingLeaves,
   })
   const domainErrors = new Map(domains.map(domain => [domain.entity.name, domain.blockedBy]))
   const accountErrors = (account: Account) => [
@@ -88,8 +98,9 @@ function joinInstitution(
     before: before.accounts.filter(account => !joiner.declaredElsewhere(account.domain, name)),
     key: account => account.address,
     errors: accountErrors,
-    errorsOfAbsent: accountErrors,
+    errorsOfAbsent: account => [...accountErrors(account), ...joiner.errorsElsewhere(account.domain, name)],
     stands: account => joiner.stands('account', account.address),
+    nothingLeaves: joiner.nothingLeaves,
     // Closing needs no papers: withdrawn goes before everything.
     overrides: account => account.state === 'withdrawn',
   })
@@ -103,6 +114,7 @@ function joinEntities<T>(sources: {
   errors: (entity: T) => readonly Diagnostic[]
   errorsOfAbsent: (entity: T) => readonly Diagnostic[]
   stands: (entity: T) => boolean
+  nothingLeaves: boolean
   overrides?: (entity: T) => boolean
 }): InForce<T>[] {
   const before = new Map(sources.before.map(entity => [sources.key(entity), entity]))
@@ -121,6 +133,7 @@ function joinEntities<T>(sources: {
     const blockedBy = sources.errorsOfAbsent(entity)
     // Its shape is broken, so it isn't among the current ones; or what it belongs to is: nothing is pruned.
     if (blockedBy.length > 0) joined.push({ entity, blockedBy, leaving: false, live: true })
+    else if (sources.nothingLeaves) joined.push(keep(entity))
     else if (sources.stands(entity)) joined.push({ entity, blockedBy: [], leaving: true, live: true })
   }
   return joined
@@ -133,12 +146,26 @@ function joinAll(checked: CheckedEstate, history: History): Map<string, JoinedIn
     if (ref.kind === 'account') standing.add(`account:${ref.key}`)
     else standing.add(`domain:${ref.kind === 'domain' ? ref.key : (ref.key.split('/')[0] ?? '')}`)
   }
-  const owner = new Map<DomainName, string>()
-  for (const [name, estate] of checked.estates) for (const domain of estate.domains) owner.set(domain.name, name)
+  const claims = new Map<DomainName, { owner: string; errors: readonly Diagnostic[] }>()
+  for (const [name, estate] of checked.estates)
+    for (const { name: domain } of estate.domains) {
+      const errors = [
+        ...(checked.blocked.get(`institution:${name}`) ?? []),
+        ...(checked.blocked.get(`domain:${domain}`) ?? []),
+      ]
+      claims.set(domain, { owner: name, errors })
+    }
+  const known = [...history.accepted.values()].map(({ estate }) => estate)
+  const elsewhere = (domain: DomainName, institution: string) => {
+    const claim = claims.get(domain)
+    return claim === undefined || claim.owner === institution ? undefined : claim
+  }
   const joiner: Joiner = {
     checked,
     stands: (entity, name) => standing.has(`${entity}:${name}`),
-    declaredElsewhere: (domain, institution) => (owner.get(domain) ?? institution) !== institution,
+    declaredElsewhere: (domain, institution) => elsewhere(domain, institution)?.errors.length === 0,
+    errorsElsewhere: (domain, institution) => elsewhere(domain, institution)?.errors ?? [],
+    nothingLeaves: unreadable.some(name => !known.some(estate => isFrozen(estate, [name]))),
   }
   const joined = new Map<string, JoinedInstitution>()
   for (const name of new Set([...history.accepted.keys(), ...checked.estates.keys()])) {
@@ -233,6 +260,8 @@ export function joinWorld(config: AgentConfig, checked: CheckedEstate, history: 
     for (const { entity: domain, blockedBy, leaving, live } of joined.domains) {
       const own = holds.filter(hold => hold.scope.domain === domain.name && hold.scope.account === null)
       const state = withdrawn.has(domain.name) ? 'withdrawn' : live ? stateUnder(own) : 'blocked'
+      // Claimed by one institution with mistakes, standing under another: what stands goes on.
+      if (!live && domains.has(domain.name)) continue
       domains.set(domain.name, { domain, state, holds: own, blockedBy, leaving })
     }
     const byDomain = Map.groupBy(joined.accounts, account => account.entity.domain)

@@ -22,6 +22,8 @@ const context = {
   troubles: () => [],
   witness: () => open.register.witness(),
   acceptHead: () => Promise.reject(new Error('not here')),
+  retry: () => {},
+  stop: () => {},
   random: (bytes: number) => new Uint8Array(bytes).fill(7),
 }
 if (act !== 'reconcile') {
