@@ -78,8 +78,11 @@ function parseSaved(value: unknown): SavedPlan | undefined {
   return scoped ? (saved as SavedPlan) : undefined
 }
 
+/** Numbers only: what two people may approve as a whole has no form on this way in. */
 function parseAcceptance(value: unknown): Acceptance {
-  return (value ?? {}) as Acceptance
+  const given = (value ?? {}) as Readonly<Record<string, unknown>>
+  const count = (key: 'delete' | 'update') => (Number.isInteger(given[key]) ? { [key]: given[key] as number } : {})
+  return { ...count('delete'), ...count('update') }
 }
 
 const apply: Operation = async (args, context) => {

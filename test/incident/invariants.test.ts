@@ -161,9 +161,17 @@ function faultsOfRelease(entries: readonly Stored[], id: string, hasHeldMail: bo
   if (first === undefined) return [...faults, 'first']
   if (isMe(first.actor.person, second.actor.person)) faults.push('one person')
   if (Date.parse(second.at) - Date.parse(first.at) >= dayMs) faults.push('old approval')
+  // The same decision on mail, taken once more, is what the first person saw.
+  const mailBefore = (end: number) =>
+    own.findLast(({ index, kind }) => kind === 'mail.decided' && index < end)?.facts['decision']
+  const sameMail = mailBefore(first.index) === mailBefore(second.index)
   const between = own.filter(
     ({ index, kind }) =>
-      index > first.index && index < second.index && !kind.startsWith('incident.annul') && kind !== 'secrets.rotated',
+      index > first.index &&
+      index < second.index &&
+      !kind.startsWith('incident.annul') &&
+      kind !== 'secrets.rotated' &&
+      !(kind === 'mail.decided' && sameMail),
   )
   if (between.length > 0) faults.push(`changed: ${between.map(({ kind }) => kind)}`)
   const authorsOf = own
