@@ -274,6 +274,7 @@ export function joinWorld(config: AgentConfig, checked: CheckedEstate, history: 
           )
         : new Set<Address>()
       for (const { entity: account, blockedBy, leaving, live } of inForce) {
+        if (!live && accounts.has(account.address)) continue
         const own = holds.filter(hold => hold.scope.account === account.address)
         const queued = live && account.state === 'active' && !within.has(account.address)
         if (queued && domain) diagnostics.push(queuedDiagnostic(account, domain.domain))

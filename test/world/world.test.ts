@@ -141,3 +141,28 @@ test('what somebody else made is left alone and named', async () => {
   expect(plan.changes).toEqual([])
   expect(plan.contested).toMatchObject([{ ref: { key: 'ana@hcg.sld.cu' } }])
 })
+
+test('a domain that moves to an institution with a mistake goes on where it stood; a clean move is taken', async () => {
+  write({ 'h.yaml': hospital(ordinary), 'c.yaml': clinic })
+  await converge()
+  const without = hospital(ordinary).split('\n---\n')[0] ?? ''
+  const moved = (contractUntil: string) =>
+    institutionText('otra', { domain: 'hcg.sld.cu', accounts: ordinary, contractUntil })
+  write({ 'h.yaml': without, 'o.yaml': moved('2025-01-01') })
+  expect(await statesNow()).toMatchObject({ 'ana@hcg.sld.cu': 'active', 'eva@hcg.sld.cu': 'active' })
+  expect(await pendingChanges()).toEqual([])
+  write({ 'o.yaml': moved('2039-01-01') })
+  await open.engine.reload()
+  expect(await pendingChanges()).toEqual(['update hcg.sld.cu'])
+})
+
+test('while a file that nobody is known to own can’t be read, nothing leaves', async () => {
+  write({ 'h.yaml': hospital(['{ name: ana }', '{ name: eva }', '{ name: ida }']) })
+  await converge()
+  write({ 'h.yaml': hospital(['{ name: ana }']), 'more.yaml': '\tx: [' })
+  await open.engine.reload()
+  expect(await pendingChanges()).toEqual([])
+  write({ 'more.yaml': '' })
+  await open.engine.reload()
+  expect(await pendingChanges()).toEqual(['delete eva@hcg.sld.cu', 'delete ida@hcg.sld.cu'])
+})
