@@ -1,13 +1,14 @@
 /**
  * Watches the manifests' folder. A watch event is only a hint that something may have changed; the net below it is a
- * look at every file's size and time each minute, which also finds what events missed.
+ * look at every file every few seconds, which also finds what events missed.
  */
 import { type FSWatcher, watch } from 'node:fs'
 import type { Clock } from '../core/clock.ts'
 
 /** Editors write a file in several steps; this long after the last hint the folder is read. */
 export const settleMs = 60
-export const rescanMs = 60_000
+/** The net: short enough that an edit which no event told of is not waited for. Unchanged files are read, not parsed. */
+export const rescanMs = 10_000
 
 /** Yields when the folder should be read again. Ends with the signal. */
 export async function* watchFolder(folder: string, clock: Clock, signal: AbortSignal): AsyncIterable<void> {
@@ -53,6 +54,10 @@ export async function* watchFolder(folder: string, clock: Clock, signal: AbortSi
         hinted = false
         await clock.sleep(settleMs, signal)
       }
+      // A save by rename (sed -i, git, most editors) leaves the recursive watch on the old file, and deaf for the new one.
+      // It is opened anew before the folder is read, so that what comes after the reading is heard.
+      watcher?.close()
+      start()
       if (!signal.aborted) yield
     }
   } finally {

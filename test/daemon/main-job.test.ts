@@ -1,6 +1,6 @@
 /** The main job as an operator has it: files in, world follows, daemon and command line as processes. */
 
-import { copyFileSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, test } from 'vitest'
@@ -169,6 +169,24 @@ describe('the daemon', () => {
       'the world followed back',
     )
     expect(await daemon.stop()).toEqual({ exit: 0, signal: null })
+  })
+
+  test('follows every save by rename, not only the first', async () => {
+    await using estate = await createEstate({ 'hospital.yaml': hospital() })
+    const daemon = await estate.start()
+    await daemon.until(line => line['event'] === 'ready', 'ready')
+    const target = join(estate.manifests, 'hospital.yaml')
+    for (let save = 1; save <= 5; save += 1) {
+      const name = `nuevo${save}`
+      const text = institutionText('hospital', {
+        domain: 'hcg.sld.cu',
+        accounts: ['{ name: jperez }', `{ name: ${name} }`],
+      })
+      writeFileSync(`${target}.tmp`, text)
+      renameSync(`${target}.tmp`, target)
+      // Well below the rescan, so that the event itself is what is proved.
+      await eventually(async () => accounts(estate).includes(`${name}@hcg.sld.cu`), `save ${save}`, 5_000)
+    }
   })
 
   test('follows what is only taken away, and a file that goes is held back by the guards', async () => {
