@@ -67,6 +67,7 @@ function actContext(context: OperationContext): ActContext {
     suggest,
     scopeNames: () => [...world.domains.keys(), ...world.accounts.keys()],
     heldMail,
+    inboundOf: domain => world.domains.get(domain)?.domain.inboundWhenSuspended,
   }
 }
 

@@ -5,7 +5,8 @@
 import { formatInstant, type Instant } from '../core/clock.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import type { Json } from '../core/digest.ts'
-import type { HoldScope } from '../model/incident.ts'
+import type { HoldScope, Inbound } from '../model/incident.ts'
+import type { DomainName } from '../model/name.ts'
 import type { Actor, NewEntry } from '../register/register.ts'
 import { type HeldMail, rolesOf, type StaffMember } from './gate.ts'
 import type { Incident, Incidents } from './incident.ts'
@@ -27,6 +28,8 @@ export type ActContext = {
   /** Domains and addresses, for "did you mean". */
   readonly scopeNames: () => Iterable<string>
   readonly heldMail: HeldMail
+  /** What the manifests say now of inbound mail during a hold; undefined for a domain that nobody knows. */
+  readonly inboundOf?: (domain: DomainName) => Inbound | undefined
 }
 
 /** Words for a person: a code of `actMessages` and its values. */

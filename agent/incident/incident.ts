@@ -4,7 +4,7 @@
  */
 import type { Instant } from '../core/clock.ts'
 import type { Digest } from '../core/digest.ts'
-import type { HoldScope, IncidentClass, Lever } from '../model/incident.ts'
+import type { HoldScope, Inbound, IncidentClass, Lever } from '../model/incident.ts'
 import type { DomainName } from '../model/name.ts'
 
 export type LeverState = 'pending' | 'applied' | 'verified' | 'failed'
@@ -73,6 +73,8 @@ export type Incident = {
   readonly progress: ReadonlyMap<Lever, LeverState>
   /** When every lever stood verified for the first time. */
   readonly containedAt: Instant | null
+  /** As the manifests said when it was declared; null in entries that do not tell. */
+  readonly inbound: Inbound | null
   readonly drill: boolean
   readonly declaredAt: Instant
   readonly declaredBy: string

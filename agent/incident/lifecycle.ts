@@ -11,6 +11,7 @@ import {
   type Hold,
   type HoldScope,
   type IncidentClass,
+  inbounds,
   incidentClasses,
   type Lever,
   levers,
@@ -51,8 +52,9 @@ export function applyEntry(incidents: Incidents, entry: Stored): Incidents {
 /** Every open hold: of incidents that are no drill and have not ended. */
 export function openHolds({ byId }: Incidents): Hold[] {
   const holds: Hold[] = []
-  for (const { id, scope, levers, declaredAt, drill, ended } of byId.values())
-    if (!drill && ended === null) holds.push({ incident: id, scope, levers, since: declaredAt })
+  for (const { id, scope, levers, declaredAt, drill, ended, inbound } of byId.values())
+    if (!drill && ended === null)
+      holds.push({ incident: id, scope, levers, since: declaredAt, ...(inbound === null ? {} : { inbound }) })
   return holds
 }
 
@@ -102,6 +104,7 @@ function declare(incidents: Incidents, entry: Stored): Incidents {
     levers: leversOf(entry.facts['levers']),
     progress: new Map(),
     containedAt: null,
+    inbound: inbounds.find(known => known === entry.facts['inbound']) ?? null,
     drill: entry.facts['drill'] === true,
     declaredAt: at,
     declaredBy: by,

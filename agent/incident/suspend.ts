@@ -91,6 +91,7 @@ function declare(incidents: Incidents, wanted: Wanted, shown: string, context: A
       domain: scope.domain,
       scope: scope.account === null ? 'domain' : 'account',
       levers: wanted.levers,
+      inbound: context.inboundOf?.(scope.domain) ?? null,
       drill,
       breakGlass: !context.token,
     },

@@ -24,12 +24,18 @@ export type Lever = (typeof levers)[number]
 
 export type HoldScope = { readonly domain: DomainName /** null: the whole domain. */; readonly account: Address | null }
 
+/** Inbound mail of a held domain, in growing strictness. */
+export const inbounds = ['keep', 'defer', 'reject'] as const
+export type Inbound = (typeof inbounds)[number]
+
 /** What the two projections see of an open incident. A drill never becomes a hold. */
 export type Hold = {
   readonly incident: string
   readonly scope: HoldScope
   readonly levers: readonly Lever[]
   readonly since: Instant
+  /** What became of inbound mail when it was declared; manifests may be stricter meanwhile, never looser. */
+  readonly inbound?: Inbound
 }
 
 /** `withdrawn` is for good: there is no way back but a new authorisation (S36). */

@@ -7,7 +7,7 @@ import type { Diagnostic } from '../core/diagnostic.ts'
 import { digestOf } from '../core/digest.ts'
 import { openHolds, withdrawnDomains } from '../incident/lifecycle.ts'
 import { type Account, categories, type Institution, type InstitutionEstate, type MailDomain } from '../model/entity.ts'
-import { type Hold, levers } from '../model/incident.ts'
+import { type Hold, inbounds, levers } from '../model/incident.ts'
 import type { Address, DomainName } from '../model/name.ts'
 import type { AgentConfig, CheckedEstate, DomainState, World, WorldAccount, WorldDomain } from '../model/world.ts'
 import type { History } from './history.ts'
@@ -231,6 +231,14 @@ function placed(domain: MailDomain, accounts: readonly Account[]): Set<Address> 
   return within
 }
 
+/** A manifest edited during a hold may close inbound mail further, never open it. */
+function underHolds(domain: MailDomain, holds: readonly Hold[]): MailDomain {
+  const declared = holds.flatMap(hold => (hold.scope.domain === domain.name ? (hold.inbound ?? []) : []))
+  const rank = Math.max(...[domain.inboundWhenSuspended, ...declared].map(inbound => inbounds.indexOf(inbound)))
+  const inboundWhenSuspended = inbounds[rank] ?? domain.inboundWhenSuspended
+  return inboundWhenSuspended === domain.inboundWhenSuspended ? domain : { ...domain, inboundWhenSuspended }
+}
+
 function stateUnder(holds: readonly Hold[]): DomainState {
   if (holds.length === 0) return 'active'
   const held = new Set(holds.flatMap(hold => hold.levers))
@@ -257,7 +265,8 @@ export function joinWorld(config: AgentConfig, checked: CheckedEstate, history: 
   const diagnostics = [...checked.diagnostics]
   for (const [name, joined] of joinAll(checked, history)) {
     institutions.set(name, joined.institution)
-    for (const { entity: domain, blockedBy, leaving, live } of joined.domains) {
+    for (const { entity, blockedBy, leaving, live } of joined.domains) {
+      const domain = underHolds(entity, holds)
       const own = holds.filter(hold => hold.scope.domain === domain.name && hold.scope.account === null)
       const state = withdrawn.has(domain.name) ? 'withdrawn' : live ? stateUnder(own) : 'blocked'
       // Claimed by one institution with mistakes, standing under another: what stands goes on.

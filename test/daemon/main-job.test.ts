@@ -268,6 +268,11 @@ describe('suspension', () => {
     const plan = await estate.json(['plan'])
     expect(plan.json.changes).toEqual([])
     expect(plan.json.held.length).toBeGreaterThan(0)
+    const looser = hospital().replace('  defaults:', '  whenSuspended: { inbound: keep }\n  defaults:')
+    estate.write('hospital.yaml', looser)
+    await again.until(line => line['event'] === 'manifests changed' && line['at'] !== undefined, 'the edit read')
+    const inward = { sender: 'a@b.example', client_address: '192.0.2.1', recipient: 'jperez@hcg.sld.cu' }
+    expect(await askPolicy(estate.policyPort, inward)).toMatch(/^450 4\.2\.1 /)
     await again.stop('SIGKILL')
 
     for (const file of readdirSync(estate.state)) if (/^mailwarden\.db/.test(file)) rmSync(join(estate.state, file))
