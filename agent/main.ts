@@ -7,10 +7,11 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { mkdir, open, rename } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
-import { openEmbeddedDirectory } from '../providers/embedded-directory/directory.ts'
+import { describeEmbeddedDirectory, openEmbeddedDirectory } from '../providers/embedded-directory/directory.ts'
 import { openEmbeddedDns } from '../providers/embedded-dns/dns.ts'
-import type { CredentialStore, Provider } from '../providers/provider.ts'
+import { type CredentialStore, type Provider, ProviderFailure } from '../providers/provider.ts'
 import { openSpool } from '../providers/spool/spool.ts'
+import { openWhenNeeded } from '../providers/when-needed.ts'
 import { CommandFailure } from './cli/call.ts'
 import { exits, type Io } from './cli/io.ts'
 import { authenticateCaller } from './control/caller.ts'
@@ -29,13 +30,14 @@ import { Engine } from './reconcile/engine.ts'
 import { type Lock, takeLock } from './reconcile/lock.ts'
 import { createQueue } from './reconcile/queue.ts'
 import { originOf } from './register/checkpoint.ts'
+import { RegisterFailure } from './register/failure.ts'
 import { formatFinding } from './register/finding.ts'
-import { listEntries } from './register/offline.ts'
+import { listEntries, verifyStore } from './register/offline.ts'
 import type { Register, Stored } from './register/register.ts'
 import { openSqliteRegister } from './register/sqlite.ts'
 import { openForReading as openStoreForReading, readLogId } from './register/store.ts'
 import { generateDkimKey } from './standards/dkim.ts'
-import { emptyHistory, foldEntry } from './world/history.ts'
+import { emptyHistory, foldEntry, type History } from './world/history.ts'
 
 const day = (timeZone: string) => ({ today: dayOf(systemClock.now(), timeZone), timeZone })
 
@@ -92,7 +94,13 @@ function fileFor(file: string, mode: 'write' | 'read'): string {
 
 async function openProviders(config: AgentConfig, mode: 'write' | 'read', dnsListen: string | null) {
   const { directory: directoryConfig, dns: dnsConfig } = config.providers
-  const directory = await openEmbeddedDirectory({ file: fileFor(directoryConfig.file, mode), clock: systemClock })
+  const file = fileFor(directoryConfig.file, mode)
+  const openDirectory = () => openEmbeddedDirectory({ file, clock: systemClock })
+  // A directory that can't be opened must not keep a suspension from being recorded.
+  const directory = await openDirectory().catch((error: unknown) => {
+    if (!(error instanceof ProviderFailure)) throw error
+    return openWhenNeeded(describeEmbeddedDirectory(file), openDirectory)
+  })
   const dns = await openEmbeddedDns({ file: fileFor(dnsConfig.file, mode), listen: dnsListen, clock: systemClock })
   const providers = new Map<ProviderName, Provider>([
     ['directory', directory as unknown as Provider],
@@ -156,11 +164,27 @@ function installationOf(config: AgentConfig, exists: boolean): string {
   return originOf(readLogId(store))
 }
 
+/** Folds the register as far as it can be read, and says what speaks against it: content, keys and witnesses. */
+async function readRegister(
+  config: AgentConfig,
+  history: History,
+): Promise<{ findings: readonly string[]; troubles: readonly string[] }> {
+  const place = { file: config.storeFile, keysFolder: join(config.stateFolder, 'keys') }
+  try {
+    const { findings, troubles } = await verifyStore({ ...place, witnessFiles: config.witnessFiles })
+    for await (const entry of listEntries(config.storeFile)) foldEntry(history, entry)
+    return { findings: findings.map(finding => formatFinding(finding, config.operator.language)), troubles }
+  } catch (error) {
+    if (error instanceof RegisterFailure) return { findings: [error.message], troubles: [] }
+    throw error
+  }
+}
+
 /** For commands that only read: nothing is made, not even a folder. */
 async function openForReading(config: AgentConfig): Promise<Open> {
   const history = emptyHistory()
   const exists = existsSync(config.storeFile)
-  if (exists) for await (const entry of listEntries(config.storeFile)) foldEntry(history, entry)
+  const verdict = exists ? await readRegister(config, history) : { findings: [], troubles: [] }
   const opened = await openProviders(config, 'read', null)
   const engine = new Engine({
     config,
@@ -181,10 +205,10 @@ async function openForReading(config: AgentConfig): Promise<Open> {
     engine,
     credentials: opened.directory,
     notifier: { send: readOnly, print: readOnly } as never,
-    findings: () => [],
+    findings: () => verdict.findings,
     witness: async () => {},
     signAgain: readOnly,
-    troubles: () => [],
+    troubles: () => verdict.troubles,
     acceptHead: readOnly,
     async [Symbol.asyncDispose]() {
       await opened.dns[Symbol.asyncDispose]()

@@ -84,6 +84,8 @@ export function finish(
   result: OperationResult,
   lines: (json: Readonly<Record<string, unknown>>) => readonly string[],
 ): number {
+  const register = result.json['register'] as { trusted: boolean; findings: readonly string[] } | undefined
+  if (register?.trusted === false) io.err(io.say('distrusted', { why: register.findings.join('; ') }))
   if (io.json) io.out(JSON.stringify(result.json, null, 2))
   else if (typeof result.json['error'] === 'string') io.err(result.json['error'])
   else io.out(lines(result.json))

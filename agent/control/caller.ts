@@ -9,10 +9,11 @@ import type { ControlRequest } from './protocol.ts'
 export function authenticateCaller(engine: Engine, request: Pick<ControlRequest, 'user' | 'token' | 'args'>): Caller {
   const language: Language = request.args['language'] === 'es' ? 'es' : 'en'
   if (request.token === undefined)
-    return { actor: { person: `local:${request.user}`, role: 'local' }, token: false, refused: false, language }
+    return { actor: { person: `local:${request.user}`, role: 'local' }, token: null, refused: false, language }
   const { config, clock } = engine.parts
-  const person = authenticate(engine.history.tokens, config.operator.people, request.token, clock.now())
-  if (person === undefined)
-    return { actor: { person: `local:${request.user}`, role: 'local' }, token: false, refused: true, language }
-  return { actor: { person: person.name, role: person.role }, token: true, refused: false, language }
+  const found = authenticate(engine.history.tokens, config.operator.people, request.token, clock.now())
+  if (found === undefined)
+    return { actor: { person: `local:${request.user}`, role: 'local' }, token: null, refused: true, language }
+  const { person, token } = found
+  return { actor: { person: person.name, role: person.role }, token, refused: false, language }
 }

@@ -3,13 +3,16 @@
  * the doors in the incident lane. A hold is in force, and witnessed, before anything is answered.
  */
 
+import { setTimeout } from 'node:timers/promises'
 import { ProviderFailure } from '../../providers/provider.ts'
+import type { Instant } from '../core/clock.ts'
 import { hit } from '../core/failpoint.ts'
 import { wordsOf } from '../core/messages.ts'
-import type { ActContext, ActResult } from '../incident/acting.ts'
+import type { ActContext, ActResult, Done } from '../incident/acting.ts'
 import { annul, release, withdraw } from '../incident/ending.ts'
 import type { Incident } from '../incident/incident.ts'
 import { fileReport, recordAction, reviewReport, verifyAction } from '../incident/papers.ts'
+import { provesPerson, type Token } from '../incident/people.ts'
 import { decideMail, rotate } from '../incident/recovery.ts'
 import { suspend } from '../incident/suspend.ts'
 import { parseReport } from '../manifest/report.ts'
@@ -58,7 +61,8 @@ function actContext(context: OperationContext): ActContext {
   const world = engine.world()
   return {
     actor: caller.actor,
-    token: caller.token,
+    token: caller.token !== null,
+    ...(caller.token === null ? {} : tokenFacts(caller.token)),
     people: config.operator.people,
     at: clock.now(),
     timeZone: config.operator.timeZone,
@@ -69,6 +73,11 @@ function actContext(context: OperationContext): ActContext {
     heldMail,
     inboundOf: domain => world.domains.get(domain)?.domain.inboundWhenSuspended,
   }
+
+  function tokenFacts(token: Token): Pick<ActContext, 'proves' | 'tokenBy'> {
+    const proves = (since: Instant) => provesPerson(engine.history.tokens, token, since, clock.now())
+    return { proves, tokenBy: token.madeBy }
+  }
 }
 
 const life = (context: OperationContext) => context.engine.history.incidents
@@ -76,6 +85,23 @@ const life = (context: OperationContext) => context.engine.history.incidents
 /** The text of a person's argument. */
 function word(value: unknown): string {
   return typeof value === 'string' ? value : ''
+}
+
+/** A witness that has not answered by then is said to be behind; the daemon goes on trying. */
+const witnessMsMax = 3_000
+
+/** Whether the work was done within that time; it goes on either way. */
+async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
+  const late = new AbortController()
+  const inTime = work.then(
+    () => true,
+    () => false,
+  )
+  try {
+    return await Promise.race([inTime, setTimeout(ms, false, { signal: late.signal })])
+  } finally {
+    late.abort()
+  }
 }
 
 /** Judges and records an act in one turn and, where doors are to move, closes or opens them in the most urgent lane. */
@@ -94,8 +120,10 @@ async function carryOut(
     return judged
   })
   if (!result.ok) return refusedResult(result.exit, result.refusals, caller.language)
-  await witness()
-  const trouble = doors === 'move' && result.note !== 'first' ? await moveDoors(result.incident, context) : undefined
+  const moves = doors === 'move' && result.note !== 'first'
+  // Doors first: a witness on a disk that hangs must not keep them open. The answer waits for both, within reason.
+  const trouble = moves ? await moveDoors(result, context) : undefined
+  const witnessed = await within(witnessMsMax, witness())
   const incident = result.incident === null ? undefined : engine.history.incidents.byId.get(result.incident)
   return {
     exit: trouble === undefined ? result.exit : 1,
@@ -106,7 +134,10 @@ async function carryOut(
       already: result.note === 'already',
       needsSecond: result.note === 'first',
       message: wordsOf({ severity: 'warning', ...result.message }, caller.language).summary,
-      warnings: diagnosticsView(result.warnings, caller.language),
+      warnings: diagnosticsView(
+        witnessed ? result.warnings : [...result.warnings, { severity: 'warning', code: 'W-WITNESS', values: {} }],
+        caller.language,
+      ),
       ...(incident === undefined ? {} : incidentView(incident)),
     },
   }
@@ -117,14 +148,18 @@ async function carryOut(
  * so, and the daemon tries again soon.
  * @returns what stood in the way; undefined when every door is as it should be.
  */
-async function moveDoors(id: string | null, context: OperationContext): Promise<string | undefined> {
+async function moveDoors(
+  { incident: id, domain }: Pick<Done, 'incident' | 'domain'>,
+  context: OperationContext,
+): Promise<string | undefined> {
   const { engine, caller, live, signal } = context
   const incident = id === null ? undefined : engine.history.incidents.byId.get(id)
+  const touched = incident?.scope.domain ?? domain
   return engine.parts.queue.add('incident', async () => {
     let trouble: string | undefined
     try {
       if (incident?.drill !== true) {
-        const scope = incident === undefined ? ('all' as const) : { domains: [incident.scope.domain] }
+        const scope = { domains: touched === undefined ? [] : [touched] }
         const acceptance = acceptanceOf(incident)
         const report = await engine.reconcile({ lane: 'incident', scope, actor: caller.actor, signal, acceptance })
         const undone = report.outcomes.find(({ result }) => result !== 'applied')
@@ -136,7 +171,8 @@ async function moveDoors(id: string | null, context: OperationContext): Promise<
       if (!(error instanceof ProviderFailure)) throw error
       trouble = error.message
     }
-    if (trouble !== undefined) context.retry()
+    // What waited for the end of the incident is due now, elsewhere too.
+    if (trouble !== undefined || incident?.ended != null) context.retry()
     return trouble
   })
 }

@@ -1,15 +1,17 @@
 /** What an operation is given and gives: the shape that every command of the agent has. Types only. */
 import type { CredentialStore, Notifier } from '../../providers/provider.ts'
+import type { Token } from '../incident/people.ts'
 import type { Language } from '../model/entity.ts'
 import type { Engine } from '../reconcile/engine.ts'
 import type { Actor, Stored } from '../register/register.ts'
 import type { LivePolicy } from './live.ts'
 import type { OperationResult } from './protocol.ts'
 
-/** Who asks, as far as it could be proved. `token` is true for a person with a valid token. */
+/** Who asks, as far as it could be proved. */
 export type Caller = {
   readonly actor: Actor
-  readonly token: boolean
+  /** The valid token that proved the person; null for whoever is on the host without one. */
+  readonly token: Token | null
   /** A token was given and is not valid. */
   readonly refused: boolean
   readonly language: Language

@@ -138,7 +138,7 @@ function applyExit(
   if (stale) return 4
   if (report.plan.refusals.length > 0) return 3
   if (report.outcomes.some(outcome => outcome.result !== 'applied')) return 1
-  if (report.plan.contested.length > 0) return 2
+  if (report.plan.contested.length + report.plan.unsupported > 0) return 2
   return report.converged ? 0 : 1
 }
 
@@ -166,7 +166,8 @@ const status: Operation = async (_, { engine, caller, signal, daemon, findings, 
     daemon,
     diagnostics: diagnosticsView(world.diagnostics, caller.language),
   }
-  return { exit: checks.every(check => check.ok) ? 0 : 69, json }
+  const trusted = json.register.trusted ? 0 : 1
+  return { exit: checks.every(check => check.ok) ? trusted : 69, json }
 }
 
 const explainOperation: Operation = async (args, { engine }) => {
@@ -212,9 +213,16 @@ export async function runOperation(
   if (denial !== undefined) return refusedResult(77, [{ severity: 'error', ...denial }], context.caller.language)
   const findings = context.findings()
   if (findings.length > 0 && operation.changes(args) && name !== 'register.accept')
-    return failed(1, `the register does not verify: ${findings.join('; ')}`)
+    return failed(
+      1,
+      `the register does not verify: ${findings.join('; ')}\nPut it right from a backup; or, when what is missing is known, take it as it is: mailwarden register accept --reason TEXT`,
+    )
   try {
-    return await operation.run(args, context)
+    const result = await operation.run(args, context)
+    // What is read from a register that does not verify is shown, and never shown as if it did.
+    return findings.length === 0 || 'register' in result.json
+      ? result
+      : { ...result, json: { ...result.json, register: { trusted: false, findings } } }
   } catch (error) {
     if (error instanceof ProviderFailure)
       return failed(error.kind === 'unreachable' || error.kind === 'timeout' ? 69 : 1, error.message)

@@ -2,11 +2,12 @@
 
 import { dayMs, formatInstant } from '../core/clock.ts'
 import { Secret } from '../core/secret.ts'
-import { createToken, revokeTokens, tokenBytes, tokenDaysDefault } from '../incident/people.ts'
+import { createToken, provesPerson, revokeTokens, tokenBytes, tokenDaysDefault } from '../incident/people.ts'
 import { parseAddress } from '../model/name.ts'
 import { generatePassword, hashPassword } from '../standards/password.ts'
 import type { Operation, OperationRow } from './operation.ts'
 import { failed } from './protocol.ts'
+import { refusedResult } from './views.ts'
 
 const tokenDaysMax = 3_650
 const passwordBytesMin = 10
@@ -60,6 +61,18 @@ const setPassword: Operation = async (args, { engine, caller, credentials, rando
 }
 
 const acceptRegister: Operation = async (args, { engine, caller, findings, acceptHead, witness, stop }) => {
+  const { clock, config } = engine.parts
+  const now = clock.now()
+  const leads = config.operator.people.filter(({ role }) => role === 'security-lead').map(({ name }) => name)
+  const { tokens } = engine.history
+  const { token } = caller
+  // A register that was cut before the first token knows nobody: then whoever is on the host is all there is.
+  const orphaned = !tokens.live.some(({ person, expiresAt }) => leads.includes(person) && expiresAt > now)
+  if (token === null ? !orphaned : !provesPerson(tokens, token, now - dayMs, now)) {
+    const refusal = { person: caller.actor.person, roles: 'security-lead' }
+    const code = token === null ? 'E-NOT-ALLOWED' : 'E-TOKEN-NEW'
+    return refusedResult(77, [{ severity: 'error', code, values: refusal }], caller.language)
+  }
   if (findings().length === 0) return failed(3, 'the register verifies; there is nothing to accept')
   const reason = String(args['reason'] ?? '').trim()
   if (reason === '') return failed(65, 'E-REASON: a reason in words is needed')

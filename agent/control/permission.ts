@@ -34,7 +34,8 @@ export const permissions: Readonly<Record<string, Permission>> = {
   'token.create': keepers,
   'token.revoke': keepers,
   'password.set': keepers,
-  'register.accept': ['security-lead'],
+  // Locally only while no security lead has a token: the operation sees to that.
+  'register.accept': ['local', 'security-lead'],
 }
 
 export type Denial = {
@@ -47,7 +48,7 @@ export function denialOf(operation: string, caller: Caller, people: readonly Ope
   const permission = Object.hasOwn(permissions, operation) ? permissions[operation] : undefined
   if (permission === 'anyone') return undefined
   const { person } = caller.actor
-  const roles = caller.token ? rolesOf(people, person) : new Set(['local'])
+  const roles = caller.token !== null ? rolesOf(people, person) : new Set(['local'])
   if (permission?.some(role => roles.has(role))) return undefined
   if (roles.has('auditor')) return { code: 'E-READ-ONLY', values: { person } }
   const wanted = (permission ?? []).filter(role => role !== 'local').join(', ')

@@ -50,8 +50,11 @@ function serve(socket: Socket, dispatch: Dispatch, log: Log): void {
         socket.end()
       },
       (error: unknown) => {
-        log.write('error', 'operation failed', { operation: request.operation, error: String(error) })
-        socket.destroy()
+        const told = error instanceof Error ? error.message : String(error)
+        log.write('error', 'operation failed', { operation: request.operation, error: told })
+        // 70: a bug. The log of the daemon has the rest.
+        send({ result: { exit: 70, json: { version: 1, error: `${request.operation}: ${told}` } } })
+        socket.end()
       },
     )
   })

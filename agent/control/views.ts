@@ -13,6 +13,8 @@ export type PlanView = {
   readonly createdAt: string
   readonly target: string
   readonly changes: Plan['changes']
+  /** Domains that get a DKIM key, and its record, when this is applied. */
+  readonly keys: Plan['keys']
   readonly refusals: readonly { readonly guard: string; readonly detail: string; readonly accept: string | null }[]
   readonly held: Plan['held']
   readonly contested: Plan['contested']
@@ -26,6 +28,7 @@ export function planView(plan: Plan, language: Language): PlanView {
     createdAt: plan.createdAt,
     target: plan.target,
     changes: plan.changes,
+    keys: plan.keys,
     refusals: plan.refusals.map(({ guard, detail, accept }) => ({ guard, detail, accept })),
     held: plan.held,
     contested: plan.contested,
@@ -37,10 +40,10 @@ export function diagnosticsView(diagnostics: readonly Diagnostic[], language: La
   return diagnostics.map(diagnostic => toDiagnosticJson(diagnostic, language))
 }
 
-/** 0 nothing to do, 2 changes pending, 3 refused by a guard. */
+/** 0 nothing to do, 2 changes pending or left undone, 3 refused by a guard. */
 export function planExit(plan: Plan): number {
   if (plan.refusals.length > 0) return 3
-  return plan.changes.length > 0 ? 2 : 0
+  return plan.changes.length + plan.keys.length + plan.contested.length + plan.unsupported > 0 ? 2 : 0
 }
 
 export type ApplyView = {

@@ -17,6 +17,12 @@ export const actMessages = {
     'Read only',
     '{person} is an auditor: reads everything and changes nothing (S28).',
   ),
+  'E-TOKEN-NEW': message(
+    'El token es demasiado nuevo',
+    'El token de {person} se creó en el servidor, sin el token de nadie, después de que esto empezara. Vale dentro de 24 horas, o al momento si lo crea otra persona con su propio token.',
+    'The token is too new',
+    'The token of {person} was made on the host, by nobody’s token, after this began. It counts in 24 hours, or at once when another person makes one with a token of their own.',
+  ),
   'E-SCOPE-UNKNOWN': message(
     'Alcance desconocido',
     'Aquí no hay dominio ni cuenta «{scope}». Escriba un dominio o una dirección completa.',
@@ -235,6 +241,12 @@ export const actMessages = {
     'Declared unfounded',
     '{incident}; it stays an incident.',
   ),
+  'W-WITNESS': message(
+    'El testigo del registro no responde',
+    'Lo hecho está en el registro, pero ningún testigo lo ha anotado todavía. Mire sus discos: mailwarden doctor.',
+    'The witness of the register does not answer',
+    'What was done is in the register, but no witness has noted it yet. Look at their disks: mailwarden doctor.',
+  ),
   'M-ENDED-ALREADY': message(
     'Ya había terminado',
     '{incident}: {how|phrase}.',
@@ -255,6 +267,10 @@ export const actPhrases = {
   'same-person': {
     es: 'ya dio la primera aprobación; la segunda la da otra persona',
     en: 'that person gave the first approval; somebody else gives the second',
+  },
+  'same-maker': {
+    es: 'una de las dos personas creó el token de la otra; que un tercero cree otro token',
+    en: 'one of the two people made the other’s token; let a third person make another token',
   },
   author: { es: 'es autor del informe', en: 'that person is the author of the report' },
   'own-report': { es: 'nadie revisa su propio informe', en: 'nobody reviews a report of their own' },

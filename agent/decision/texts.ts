@@ -60,6 +60,10 @@ export const reasonTexts = {
     es: 'Su cuenta no puede escribir fuera de su institución{detail}',
     en: 'Your account may not write outside its institution{detail}',
   },
+  bounceInternational: {
+    es: 'Los avisos de entrega del servidor de su institución no salen del país',
+    en: 'Delivery reports of your institution’s server do not leave the country',
+  },
   sendInternational: {
     es: 'Su cuenta no puede escribir a destinos internacionales{detail}',
     en: 'Your account may not write to international destinations{detail}',

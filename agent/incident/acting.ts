@@ -15,6 +15,10 @@ export type ActContext = {
   readonly actor: Actor
   /** True when a valid token proved the person. Without one the actor is `local:<user>` and may only suspend. */
   readonly token: boolean
+  /** True when the token proves its person for what began at that instant. Absent: it does. */
+  readonly proves?: (since: Instant) => boolean
+  /** Who made the token: whoever made it could have used it. */
+  readonly tokenBy?: string
   /** `operator.people` of the configuration, as it is now. */
   readonly people: readonly StaffMember[]
   readonly at: Instant
@@ -40,6 +44,8 @@ export type Done = {
   /** To be appended as they are, before anything else happens. Empty when all was so already. */
   readonly entries: readonly NewEntry[]
   readonly incident: string | null
+  /** Of an act that is no incident's: the domain whose doors move. */
+  readonly domain?: DomainName
   /** `first`: recorded, and a second person is needed. */
   readonly note: 'done' | 'already' | 'first'
   readonly message: Said
@@ -114,7 +120,12 @@ export function openIncident(incidents: Incidents, id: string, context: ActConte
   }
   if (incident.ended !== null)
     return refused(3, [finding('E-INCIDENT-ENDED', { incident: id, how: incident.ended.how })])
-  return incident
+  return unproved(incident.declaredAt, context) ?? incident
+}
+
+/** Undefined when the token proves its person for what began then. */
+export function unproved(since: Instant, { actor, proves }: ActContext): Refused | undefined {
+  return (proves?.(since) ?? true) ? undefined : refused(77, [finding('E-TOKEN-NEW', { person: actor.person })])
 }
 
 export function isRefused(value: Incident | Refused): value is Refused {

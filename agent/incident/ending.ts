@@ -3,6 +3,7 @@
  * records an approval bound to what was seen, the second ends it; neither is ever the author of a report, the second
  * never the one who declared it. Whatever is missing is listed at once.
  */
+import { dayMs } from '../core/clock.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import type { Digest, Json } from '../core/digest.ts'
 import type { DomainName } from '../model/name.ts'
@@ -19,6 +20,7 @@ import {
   isRefused,
   openIncident,
   refused,
+  unproved,
   warning,
 } from './acting.ts'
 import {
@@ -68,6 +70,9 @@ function turnOf(
     return { turn: 'none', reason: lapsed ?? 'first-role', first: approval?.by ?? '' }
   }
   if (isSamePerson(approval.by, person)) return { turn: 'none', reason: 'same-person', first: approval.by }
+  // Whoever made a colleague's token may have kept it: the two are one until somebody else makes another.
+  if (approval.by === context.tokenBy || approval.tokenBy === person)
+    return { turn: 'none', reason: 'same-maker', first: approval.by }
   if (!roles.has(pair.second)) return { turn: 'none', reason: 'second-role', first: approval.by }
   const declared = incident?.declarers.some(declarer => isSamePerson(declarer, person)) ?? false
   if (declared) return { turn: 'none', reason: 'declarer', first: approval.by }
@@ -94,6 +99,10 @@ function first(
     warnings,
     exit: 3,
   }
+}
+
+function tokenMaker({ tokenBy }: ActContext): { tokenBy?: string } {
+  return tokenBy === undefined ? {} : { tokenBy }
 }
 
 /** An act on an incident that may have ended that way already, or whose domain is gone for good. */
@@ -125,7 +134,10 @@ export function release(incidents: Incidents, args: { readonly incident: string 
   if (turn.turn === 'none' || refusals.length > 0) return refused(3, refusals)
   const { id, scope } = incident
   if (turn.turn === 'first') {
-    const entry = entryOf(context, 'release.approved', id, { rule: 'S41', facts: { incident: id, digest } })
+    const entry = entryOf(context, 'release.approved', id, {
+      rule: 'S41',
+      facts: { incident: id, digest, ...tokenMaker(context) },
+    })
     return first(id, turn, entry, { subject: id, second: incidentPair.second })
   }
   const facts: Record<string, Json> = {
@@ -172,7 +184,11 @@ export function annul(
   const { id, scope, drill } = incident
   const facts = { incident: id, domain: scope.domain, digest, drill }
   if (turn.turn === 'first') {
-    const entry = entryOf(context, 'incident.annul-approved', id, { rule: 'D5', facts, personal: { reason } })
+    const entry = entryOf(context, 'incident.annul-approved', id, {
+      rule: 'D5',
+      facts: { ...facts, ...tokenMaker(context) },
+      personal: { reason },
+    })
     return first(id, turn, entry, { subject: id, second: incidentPair.second })
   }
   const ended = {
@@ -187,7 +203,7 @@ export type WithdrawArguments = { readonly domain: string; readonly grounds: str
 
 /** Ends the service of a domain for good, without notice before (S36): two security leads, one of three grounds. */
 export function withdraw(incidents: Incidents, args: WithdrawArguments, context: ActContext): ActResult {
-  const no = forbidden('withdraw', context)
+  const no = forbidden('withdraw', context) ?? unproved(context.at - dayMs, context)
   if (no !== undefined) return no
   const refusals: Diagnostic[] = []
   const text = args.domain.trim()
@@ -204,7 +220,7 @@ export function withdraw(incidents: Incidents, args: WithdrawArguments, context:
   if (args.reason.trim() !== '' && givenText(args.reason) === undefined) refusals.push(finding('E-REASON'))
   if (domain === undefined || named === undefined || refusals.length > 0) return refused(65, refusals)
   if (incidents.withdrawals.has(domain))
-    return { ...done(null, [], { code: 'M-WITHDRAWN-ALREADY', values: { domain } }), note: 'already' }
+    return { ...done(null, [], { code: 'M-WITHDRAWN-ALREADY', values: { domain } }), note: 'already', domain }
   return withdrawOnce(incidents, { domain, grounds: named, reason: args.reason.trim() }, context)
 }
 
@@ -220,9 +236,14 @@ function withdrawOnce(
   const facts = { domain, grounds, digest }
   const personal = reason === '' ? {} : { personal: { reason } }
   if (turn.turn === 'first') {
-    const entry = entryOf(context, 'service.withdraw-approved', domain, { rule: 'S36', facts, ...personal })
+    const entry = entryOf(context, 'service.withdraw-approved', domain, {
+      rule: 'S36',
+      facts: { ...facts, ...tokenMaker(context) },
+      ...personal,
+    })
     return first(null, turn, entry, { subject: domain, second: withdrawPair.second })
   }
   const parts = { rule: 'S36', facts: { ...facts, approvedBy: [turn.first] }, ...personal }
-  return done(null, [entryOf(context, 'service.withdrawn', domain, parts)], { code: 'M-WITHDRAWN', values: { domain } })
+  const entries = [entryOf(context, 'service.withdrawn', domain, parts)]
+  return { ...done(null, entries, { code: 'M-WITHDRAWN', values: { domain } }), domain }
 }

@@ -49,7 +49,13 @@ export type Action = {
 }
 
 /** The first of two people. `digest` binds it to what that person saw. */
-export type Approval = { readonly by: string; readonly at: Instant; readonly digest: Digest }
+export type Approval = {
+  readonly by: string
+  readonly at: Instant
+  readonly digest: Digest
+  /** Who made the token that approved; null where an entry does not tell. */
+  readonly tokenBy: string | null
+}
 
 export type Rotation = { readonly at: Instant; readonly by: string; readonly secrets: number }
 

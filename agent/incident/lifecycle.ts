@@ -20,7 +20,14 @@ import { type DomainName, domainOf, parseAddress, parseDomainName } from '../mod
 import type { Stored } from '../register/register.ts'
 import { takeNotice, withDueNotices } from './due.ts'
 import { isContained, isSamePerson, releaseGate } from './gate.ts'
-import { type Incident, type Incidents, type LeverState, mailDecisions, type Withdrawal } from './incident.ts'
+import {
+  type Approval,
+  type Incident,
+  type Incidents,
+  type LeverState,
+  mailDecisions,
+  type Withdrawal,
+} from './incident.ts'
 
 export type { Incident, Incidents } from './incident.ts'
 
@@ -247,7 +254,7 @@ function decideMail(incident: Incident, entry: Stored): Incident {
 }
 
 function approve(incident: Incident, entry: Stored, act: 'release' | 'annul'): Incident {
-  const approval = { by: entry.actor.person, at: instantOf(entry), digest: textOf(entry.facts['digest']) ?? '' }
+  const approval = approvalOf(entry)
   return { ...incident, approvals: { ...incident.approvals, [act]: approval } }
 }
 
@@ -264,15 +271,15 @@ function annul(incident: Incident, entry: Stored): Incident | 'disbelieved' {
   return { ...incident, ended: { how: 'annulled', at: instantOf(entry), by: [first, entry.actor.person] } }
 }
 
+function approvalOf(entry: Stored): Approval {
+  const digest = textOf(entry.facts['digest']) ?? ''
+  return { by: entry.actor.person, at: instantOf(entry), digest, tokenBy: textOf(entry.facts['tokenBy']) }
+}
+
 function approveWithdrawal(incidents: Incidents, entry: Stored): Incidents {
   const domain = parseDomainName(textOf(entry.facts['domain']) ?? '')
   if (domain === undefined) return incidents
-  const approval = {
-    by: entry.actor.person,
-    at: instantOf(entry),
-    digest: textOf(entry.facts['digest']) ?? '',
-    grounds: textOf(entry.facts['grounds']) ?? '',
-  }
+  const approval = { ...approvalOf(entry), grounds: textOf(entry.facts['grounds']) ?? '' }
   return { ...incidents, withdrawApprovals: new Map(incidents.withdrawApprovals).set(domain, approval) }
 }
 

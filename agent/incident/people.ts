@@ -3,7 +3,7 @@
  * digest. Pure: the bytes and the time are arguments. Who is no longer in the configuration has no power.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { formatInstant, type Instant, parseInstant } from '../core/clock.ts'
+import { dayMs, formatInstant, type Instant, parseInstant } from '../core/clock.ts'
 import { Secret } from '../core/secret.ts'
 import type { Actor, NewEntry, Stored } from '../register/register.ts'
 
@@ -13,9 +13,17 @@ export const tokenBytes = 32
 /** A token that nobody renews for a year belongs to nobody. */
 export const tokenDaysDefault = 365
 
-export type Token = { readonly person: string; readonly digest: string; readonly expiresAt: Instant }
-export type Tokens = { readonly live: readonly Token[] }
-export const emptyTokens: Tokens = { live: [] }
+export type Token = {
+  readonly person: string
+  readonly digest: string
+  readonly expiresAt: Instant
+  readonly madeAt: Instant
+  /** `local:<user>` where nobody with a token made it. */
+  readonly madeBy: string
+}
+/** `holders`: since when somebody has had a token, the revoked ones included. */
+export type Tokens = { readonly live: readonly Token[]; readonly holders: ReadonlyMap<string, Instant> }
+export const emptyTokens: Tokens = { live: [], holders: new Map() }
 
 export type OperatorPerson = { readonly name: string; readonly role: string }
 
@@ -59,23 +67,39 @@ export function applyTokenEntry(tokens: Tokens, entry: Stored): Tokens {
     const expiresAt = parseInstant(String(entry.facts['expiresAt'])) ?? 0
     const digest = String(entry.facts['digest'])
     // One that could not be compared would shut everybody else out.
-    return /^[0-9a-f]{64}$/.test(digest) ? { live: [...tokens.live, { person, digest, expiresAt }] } : tokens
+    if (!/^[0-9a-f]{64}$/.test(digest)) return tokens
+    const madeAt = parseInstant(entry.at) ?? 0
+    const token = { person, digest, expiresAt, madeAt, madeBy: entry.actor.person }
+    const holders = tokens.holders.has(person) ? tokens.holders : new Map(tokens.holders).set(person, madeAt)
+    return { live: [...tokens.live, token], holders }
   }
-  if (entry.kind === 'token.revoked') return { live: tokens.live.filter(token => token.person !== person) }
+  if (entry.kind === 'token.revoked') return { ...tokens, live: tokens.live.filter(token => token.person !== person) }
   return tokens
 }
 
-/** The person of a token, with the role that the configuration gives now; undefined for any other text. */
+/** The person of a token and the token, with the role that the configuration gives now; undefined for any other text. */
 export function authenticate(
   tokens: Tokens,
   people: readonly OperatorPerson[],
   text: string,
   at: Instant,
-): OperatorPerson | undefined {
+): { readonly person: OperatorPerson; readonly token: Token } | undefined {
   const given = Buffer.from(digestOfToken(text), 'hex')
   let found: Token | undefined
   // Every token is compared, in constant time each: how long it takes tells nothing.
   for (const token of tokens.live) if (timingSafeEqual(Buffer.from(token.digest, 'hex'), given)) found = token
   if (found === undefined || found.expiresAt <= at) return undefined
-  return people.find(person => person.name === found.person)
+  const person = people.find(({ name }) => name === found.person)
+  return person === undefined ? undefined : { person, token: found }
+}
+
+/**
+ * Whether a token proves another person than whoever sits at the host. The first tokens of an installation are made
+ * there, by nobody in particular. Once two people have theirs, one that is made there after an incident began proves
+ * nothing in it for a day: else whoever sits there would be any two people. By then the alarm of its making was read.
+ * @param since when the incident was declared.
+ */
+export function provesPerson(tokens: Tokens, token: Token, since: Instant, at: Instant): boolean {
+  if (!token.madeBy.startsWith('local:') || token.madeAt <= since || at - token.madeAt >= dayMs) return true
+  return [...tokens.holders.values()].filter(holderSince => holderSince <= since).length < 2
 }

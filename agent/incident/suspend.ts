@@ -45,8 +45,10 @@ export function suspend(incidents: Incidents, args: SuspendArguments, context: A
   if ('refusals' in wanted) return wanted
   const shown = args.scope.trim()
   const withdrawn = incidents.withdrawals.has(wanted.scope.domain)
-  if (withdrawn && !wanted.drill)
-    return already(null, [], { code: 'M-WITHDRAWN-ALREADY', values: { domain: wanted.scope.domain } }, wanted)
+  if (withdrawn && !wanted.drill) {
+    const said = { code: 'M-WITHDRAWN-ALREADY', values: { domain: wanted.scope.domain } }
+    return { ...already(null, [], said, wanted), domain: wanted.scope.domain }
+  }
   const covering = coveringIncident(incidents, wanted)
   if (covering === undefined) return declare(incidents, wanted, shown, context)
   return joinIncident(covering.incident, covering.widens, { wanted, shown }, context)

@@ -1,6 +1,7 @@
 /** Plans as data, never closures: they can be saved, digested, approved, and refused as stale. */
 import type { Diagnostic, Place } from '../core/diagnostic.ts'
 import type { Digest } from '../core/digest.ts'
+import type { DomainName } from './name.ts'
 import type { Ref, Resource } from './resource.ts'
 
 /** Why a change is planned: a manifest, an edit by someone else put back, a hold, its release, or an end. */
@@ -39,9 +40,13 @@ export type Plan = {
   readonly createdAt: string
   readonly target: string
   readonly changes: readonly Change[]
+  /** Domains whose DKIM key is made when the plan is applied; the record of each comes on top of the changes. */
+  readonly keys: readonly DomainName[]
   readonly refusals: readonly Refusal[]
   readonly held: readonly Held[]
   /** Objects that are in the way and not ours: reported, untouched. */
   readonly contested: readonly { readonly ref: Ref; readonly reason: string }[]
+  /** Changes that the provider can't hold; `diagnostics` says why. */
+  readonly unsupported: number
   readonly diagnostics: readonly Diagnostic[]
 }

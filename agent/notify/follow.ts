@@ -15,8 +15,15 @@ import type { World } from '../model/world.ts'
 import type { NewEntry, Stored } from '../register/register.ts'
 import { renderNotice } from './notice.ts'
 
-/** `notice` null: there is nobody to tell, and nothing to carry. It is put on record as such, so that it is not due for ever. */
-export type MadeNotice = { readonly due: DueNotice; readonly notice: OutgoingNotice | null }
+/**
+ * `notice` null: there is nobody to tell, and nothing to carry. It is put on record as such, so that it is not due for
+ * ever. `failure`: it could not be written (a template, say); the others go out and this one is due again.
+ */
+export type MadeNotice = {
+  readonly due: DueNotice
+  readonly notice: OutgoingNotice | null
+  readonly failure?: string
+}
 
 const templates = {
   suspended: 'declared-director',
@@ -49,7 +56,13 @@ function reachable(email: string | null, held: ReadonlySet<string>): string | nu
 export function makeNotices(incidents: Incidents, world: World): MadeNotice[] {
   const held = new Set<string>(world.holds.map(hold => hold.scope.domain))
   // The notice's own domain counts as held also after a release: its mail may still be on the way.
-  return incidents.due.map(due => ({ due, notice: makeNotice(due, incidents, world, new Set([...held, due.domain])) }))
+  return incidents.due.map(due => {
+    try {
+      return { due, notice: makeNotice(due, incidents, world, new Set([...held, due.domain])) }
+    } catch (error) {
+      return { due, notice: null, failure: error instanceof Error ? error.message : String(error) }
+    }
+  })
 }
 
 function personFor(due: DueNotice, world: World): Person | null {
@@ -118,8 +131,9 @@ export type DeliverParts = {
 
 /** Sends what is due, one by one; each is recorded after it left. */
 export async function deliverNotices(made: readonly MadeNotice[], parts: DeliverParts): Promise<void> {
-  for (const { due, notice } of made) {
+  for (const { due, notice, failure } of made) {
     try {
+      if (failure !== undefined) throw new Error(failure)
       if (notice !== null) await parts.notifier.send(notice)
       else
         parts.log.write('warn', 'nobody to tell', {

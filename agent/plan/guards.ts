@@ -111,11 +111,30 @@ export function guard(input: GuardInput): Refusal[] {
     ...apexGuard(input, deletes),
     ...updatesGuard(input),
   ]
-  return findings.flatMap(({ guard, count, detail, refs }) => {
+  const refusals = findings.flatMap(({ guard, count, detail, refs }) => {
     const exact = counts[count] ?? 0
     const given = input.acceptance[count as keyof Acceptance]
     if (given === exact || given === 'any') return []
     const wrong = given === undefined ? '' : ` (--accept ${count}=${given} does not match)`
     return [{ guard, detail: `${detail}${wrong}`, accept: `${count}=${exact}`, refs }]
+  })
+  return [...refusals, ...(refusals.length > 0 ? [] : miscounted(input, counts))]
+}
+
+/** A count that was accepted is exact also where no guard asked for it: the person looked at another plan. */
+function miscounted({ acceptance, changes }: GuardInput, counts: Readonly<Record<string, number>>): Refusal[] {
+  return (['delete', 'update'] as const).flatMap(action => {
+    const given = acceptance[action]
+    const exact = counts[action] ?? 0
+    if (given === undefined || given === 'any' || given === exact) return []
+    const refs = changes.filter(change => change.action === action && !exempt(change)).map(change => change.ref)
+    return [
+      {
+        guard: 'accept',
+        detail: `--accept ${action}=${given} does not match: the plan has ${exact}`,
+        accept: exact === 0 ? null : `${action}=${exact}`,
+        refs,
+      },
+    ]
   })
 }

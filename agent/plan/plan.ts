@@ -6,8 +6,9 @@ import type { Diagnostic } from '../core/diagnostic.ts'
 import { digestOf } from '../core/digest.ts'
 import { type DesiredSet, desired, withinScope, withoutHolds } from '../desired/desired.ts'
 import type { Change, Plan } from '../model/change.ts'
+import type { DomainName } from '../model/name.ts'
 import { formatRef, type Ref, type Resource } from '../model/resource.ts'
-import type { World } from '../model/world.ts'
+import { isProvisioned, type World } from '../model/world.ts'
 import type { History } from '../world/history.ts'
 import { type Contested, diff } from './diff.ts'
 import { type Acceptance, guard } from './guards.ts'
@@ -26,6 +27,8 @@ export type PlanInput = {
   /** What the providers are, part of the digest. */
   readonly target: string
   readonly acceptance: Acceptance
+  /** Domains whose DKIM key was made since the plan that announced it. */
+  readonly keysMade?: readonly DomainName[]
   readonly now: Instant
   /** The provider's canonical form, so that equal things compare as identical. */
   readonly canonical: (resource: Resource) => Resource
@@ -85,6 +88,9 @@ export function makePlan(input: PlanInput): Planned {
     now: input.now,
     acceptance: input.acceptance,
   })
+  const keys = [...new Set([...keylessDomains(scoped), ...(input.keysMade ?? [])])].toSorted()
+  const announced = (change: Change) =>
+    change.action === 'create' && keys.some(domain => change.ref.key.includes(`._domainkey.${domain}`))
   const contested = difference.contested.map(({ ref, reason }) => ({ ref, reason: contestedReasons[reason] }))
   return {
     vanished: difference.vanished,
@@ -92,17 +98,30 @@ export function makePlan(input: PlanInput): Planned {
       version: 1,
       digest: digestOf({
         target: input.target,
-        changes: changes.map(({ action, before, after, ref }) => ({ action, before, after, ref })),
+        keys,
+        // The record of a key that the plan announced is no other plan.
+        changes: changes
+          .filter(change => !announced(change))
+          .map(({ action, before, after, ref }) => ({ action, before, after, ref })),
       }),
       createdAt: formatInstant(input.now),
       target: input.target,
       changes,
+      keys,
       refusals,
       held: difference.held,
       contested,
+      unsupported: difference.changes.length - holdable.length,
       diagnostics: [...scoped.diagnostics, ...unsupported],
     },
   }
+}
+
+/** Live domains that have no DKIM key yet. It is made when the plan is applied, and its record with it. */
+export function keylessDomains(world: World): DomainName[] {
+  return [...world.domains]
+    .filter(([name, { state, leaving }]) => isProvisioned(state) && !leaving && !world.dkim.has(name))
+    .map(([name]) => name)
 }
 
 /** What of a plan may be done now: all but what a guard holds back. */

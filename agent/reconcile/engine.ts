@@ -10,12 +10,13 @@ import { type Clock, formatInstant } from '../core/clock.ts'
 import type { Json } from '../core/digest.ts'
 import { hit } from '../core/failpoint.ts'
 import type { Log } from '../core/log.ts'
+import { withinScope } from '../desired/desired.ts'
 import type { Change, Outcome, Plan } from '../model/change.ts'
 import type { DomainName } from '../model/name.ts'
 import type { ProviderName, Ref, Resource } from '../model/resource.ts'
-import { type AgentConfig, type CheckedEstate, isProvisioned, type World } from '../model/world.ts'
+import type { AgentConfig, CheckedEstate, World } from '../model/world.ts'
 import type { Acceptance } from '../plan/guards.ts'
-import { makePlan, type Planned, permitted } from '../plan/plan.ts'
+import { keylessDomains, makePlan, type Planned, permitted } from '../plan/plan.ts'
 import type { Actor, NewEntry, Register, Stored } from '../register/register.ts'
 import { foldEntry, type History } from '../world/history.ts'
 import { joinWorld, pendingAcceptance } from '../world/world.ts'
@@ -23,6 +24,9 @@ import type { Lane, WorkQueue } from './queue.ts'
 
 /** A pass that still finds work after this many rounds is not converging: it stops and says so. */
 export const roundsMax = 5
+
+/** Entries after which other manifests may be due: what had left is gone, or what had to wait may go on. */
+const acceptanceMoves = new Set(['ownership.ended', 'service.restored', 'incident.annulled'])
 
 export const daemonActor: Actor = { person: 'daemon', role: 'daemon' }
 
@@ -101,7 +105,7 @@ export class Engine {
       const removed =
         entry.kind === 'apply.completed'
           ? ((entry.personal?.['deleted'] ?? []) as readonly unknown[]).length > 0
-          : entry.kind === 'ownership.ended'
+          : acceptanceMoves.has(entry.kind)
       if (removed) this.#acceptanceDue = true
     }
     for (const listener of this.onEntries) listener(stored)
@@ -166,13 +170,13 @@ export class Engine {
     return [...touched]
   }
 
-  /** Makes the DKIM keys that live domains lack. The private key is on disk before the public one is known to anybody. */
-  async ensureKeys(actor: Actor, scope: Scope): Promise<number> {
-    const world = this.world()
-    let made = 0
-    for (const [name, domain] of world.domains) {
-      if (!isProvisioned(domain.state) || domain.leaving || world.dkim.has(name)) continue
-      if (scope !== 'all' && !scope.domains.includes(name)) continue
+  /**
+   * Makes the DKIM keys that live domains lack. The private key is on disk before the public one is known to anybody.
+   * @returns the domains that have one now.
+   */
+  async ensureKeys(actor: Actor, scope: Scope): Promise<DomainName[]> {
+    const made: DomainName[] = []
+    for (const name of keylessDomains(withinScope(this.world(), scope))) {
       const key = await this.parts.generateDkimKey()
       try {
         await this.parts.writeDkimKey(name, key.selector, key.privateKeyPem)
@@ -192,7 +196,7 @@ export class Engine {
         },
       ])
       hit('run.afterKeysRecorded')
-      made += 1
+      made.push(name)
     }
     return made
   }
@@ -204,8 +208,16 @@ export class Engine {
     return observed.flat()
   }
 
-  /** Writes nothing anywhere. */
-  async plan(scope: Scope, acceptance: Acceptance, signal: AbortSignal): Promise<Planned> {
+  /**
+   * Writes nothing anywhere.
+   * @param keysMade domains that got their DKIM key in this pass: a plan with them is the plan that announced them.
+   */
+  async plan(
+    scope: Scope,
+    acceptance: Acceptance,
+    signal: AbortSignal,
+    keysMade: readonly DomainName[] = [],
+  ): Promise<Planned> {
     const { installation, providers, clock } = this.parts
     const world = this.world()
     const canonical = (resource: Resource): Resource =>
@@ -218,24 +230,42 @@ export class Engine {
       installation,
       target: this.parts.target,
       acceptance,
+      keysMade,
       now: clock.now(),
       canonical,
       check: resource => providers.get(resource.provider)?.check(resource) ?? [],
     })
   }
 
+  /** A plan that knows every incident: one declared while the providers were read makes it anew. */
+  private async planNow(...args: Parameters<Engine['plan']>): Promise<Planned> {
+    for (;;) {
+      const { incidents } = this.history
+      const planned = await this.plan(...args)
+      if (this.history.incidents === incidents) return planned
+    }
+  }
+
   /** Accept, make keys, plan, apply, until the next plan is empty. Runs inside the caller's turn of the queue. */
   async reconcile(options: ReconcileOptions): Promise<ReconcileReport> {
     const { scope, actor, signal, lane } = options
     const acceptance = options.acceptance ?? {}
-    let planned = await this.plan(scope, acceptance, signal)
+    let planned = await this.planNow(scope, acceptance, signal)
+    const { incidents } = this.history
     const first = planned.plan
-    if (options.approve?.(first) === 'stop')
-      return { plan: first, outcomes: [], keysMade: 0, stopped: true, converged: false }
+    const stopped = { plan: first, outcomes: [], keysMade: 0, stopped: true, converged: false }
+    if (options.approve?.(first) === 'stop') return stopped
     await this.recordDrift(first)
-    await this.acceptManifests(actor)
-    const keysMade = await this.ensureKeys(actor, scope)
-    if (keysMade > 0) planned = await this.plan(scope, acceptance, signal)
+    let made: DomainName[] = []
+    // Closing and opening doors waits for no key and no paper; the next pass makes up for both.
+    if (lane !== 'incident') {
+      await this.acceptManifests(actor)
+      made = await this.ensureKeys(actor, scope)
+    }
+    if (made.length > 0 || this.history.incidents !== incidents) {
+      planned = await this.planNow(scope, acceptance, signal, made)
+      if (options.approve?.(planned.plan) === 'stop') return { ...stopped, keysMade: made.length }
+    }
     const outcomes: Outcome[] = []
     let converged = false
     for (let round = 0; round < roundsMax && !signal.aborted; round += 1) {
@@ -251,10 +281,10 @@ export class Engine {
       if (lane !== 'incident' && this.parts.queue.isMoreUrgentThan(lane)) break
       // What could not be done now is for the next cycle; a tight loop against a refusing server helps nobody.
       if (result.every(outcome => outcome.result !== 'applied')) break
-      planned = await this.plan(scope, {}, signal)
+      planned = await this.planNow(scope, {}, signal)
     }
     await this.acceptManifests(actor)
-    return { plan: first, outcomes, keysMade, stopped: false, converged }
+    return { plan: first, outcomes, keysMade: made.length, stopped: false, converged }
   }
 
   private async applyPlanned(

@@ -7,21 +7,17 @@ import { DatabaseSync } from 'node:sqlite'
 export type Lock = { release(): void }
 export type Holder = { readonly pid: number; readonly what: string; readonly since: string }
 
+const sqliteBusy = 5
+
 /** @returns the lock, or who holds it. */
 export function takeLock(file: string, holder: Holder): Lock | Holder {
   const database = new DatabaseSync(file, { timeout: 0 })
   try {
-    database.exec('PRAGMA journal_mode=DELETE')
-    database.exec('CREATE TABLE IF NOT EXISTS holder (pid INTEGER, what TEXT, since TEXT)')
-    database.exec('BEGIN IMMEDIATE')
-    database.exec('DELETE FROM holder')
-    database.prepare('INSERT INTO holder VALUES (?, ?, ?)').run(holder.pid, holder.what, holder.since)
-    database.exec('COMMIT')
+    writeHolder(database, holder)
     database.exec('BEGIN IMMEDIATE')
   } catch (error) {
-    // 5 is SQLITE_BUSY: somebody has it. Anything else (a full disk, a read-only one) is no holder and is said as it is.
-    const busy = (error as { errcode?: number }).errcode === 5
-    const other = busy ? readHolder(database) : undefined
+    // Somebody has it. Anything else (a read-only file) is no holder and is said as it is.
+    const other = isBusy(error) ? readHolder(database) : undefined
     database.close()
     if (other === undefined) throw error
     return other
@@ -32,6 +28,25 @@ export function takeLock(file: string, holder: Holder): Lock | Holder {
       database.close()
     },
   }
+}
+
+/** On a full disk nobody's name is written, and the lock holds all the same: a suspension must not wait for room. */
+function writeHolder(database: DatabaseSync, holder: Holder): void {
+  try {
+    database.exec('PRAGMA journal_mode=DELETE')
+    database.exec('CREATE TABLE IF NOT EXISTS holder (pid INTEGER, what TEXT, since TEXT)')
+    database.exec('BEGIN IMMEDIATE')
+    database.exec('DELETE FROM holder')
+    database.prepare('INSERT INTO holder VALUES (?, ?, ?)').run(holder.pid, holder.what, holder.since)
+    database.exec('COMMIT')
+  } catch (error) {
+    if (isBusy(error)) throw error
+    if (database.isTransaction) database.exec('ROLLBACK')
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return ((error as { errcode?: number }).errcode ?? 0) % 256 === sqliteBusy
 }
 
 function readHolder(database: DatabaseSync): Holder | undefined {

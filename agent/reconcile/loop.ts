@@ -81,7 +81,8 @@ export function startLoop(parts: LoopParts): Loop {
         projection.refresh()
         reportPass(engine, lane, report)
         await parts.afterPass(signal)
-        if (report.outcomes.some(({ result }) => result !== 'applied')) void retryLater()
+        // What a provider did not do, and what an incident cut short, is taken up again soon.
+        if (!report.converged || report.outcomes.some(({ result }) => result !== 'applied')) void retryLater()
         else retryMs = retryFirstMs
       } catch (error) {
         if (error instanceof BrokenInvariant) return parts.fail(error)

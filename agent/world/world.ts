@@ -10,6 +10,7 @@ import { type Account, categories, type Institution, type InstitutionEstate, typ
 import { type Hold, inbounds, levers } from '../model/incident.ts'
 import type { Address, DomainName } from '../model/name.ts'
 import type { AgentConfig, CheckedEstate, DomainState, World, WorldAccount, WorldDomain } from '../model/world.ts'
+import { withHeldBack } from './held-back.ts'
 import type { History } from './history.ts'
 
 /** One entity as it is in force, with what speaks against it. */
@@ -168,11 +169,13 @@ function joinAll(checked: CheckedEstate, history: History): Map<string, JoinedIn
     nothingLeaves: unreadable.some(name => !known.some(estate => isFrozen(estate, [name]))),
   }
   const joined = new Map<string, JoinedInstitution>()
+  // Who can't be read keeps all that it had: it comes first, and what others claim of it meanwhile waits.
+  for (const [name, { estate }] of history.accepted) if (isFrozen(estate, unreadable)) joined.set(name, frozen(estate))
   for (const name of new Set([...history.accepted.keys(), ...checked.estates.keys()])) {
     const accepted = history.accepted.get(name)?.estate
     const now = checked.estates.get(name)
-    if (accepted !== undefined && isFrozen(accepted, unreadable)) joined.set(name, frozen(accepted))
-    else if (now !== undefined) joined.set(name, joinInstitution(name, now, accepted, joiner))
+    if (joined.has(name)) continue
+    if (now !== undefined) joined.set(name, joinInstitution(name, now, accepted, joiner))
     else if (accepted !== undefined) {
       // The whole institution is gone from the manifests, or its own document has a broken shape.
       const absent = { institution: accepted.institution, domains: [], accounts: [] }
@@ -185,7 +188,8 @@ function joinAll(checked: CheckedEstate, history: History): Map<string, JoinedIn
 }
 
 /** What the register should keep as the last valid manifests: per institution, entities that are live, blocked or leaving. */
-export function estatesInForce(checked: CheckedEstate, history: History): Map<string, InstitutionEstate> {
+export function estatesInForce(read: CheckedEstate, history: History): Map<string, InstitutionEstate> {
+  const checked = withHeldBack(read, history)
   const estates = new Map<string, InstitutionEstate>()
   for (const [name, joined] of joinAll(checked, history)) {
     const domains = joined.domains.filter(domain => domain.live).map(domain => domain.entity)
@@ -256,7 +260,8 @@ function queuedDiagnostic(account: Account, domain: MailDomain): Diagnostic {
 }
 
 /** Joins manifests and register at an instant. Deterministic: equal arguments, equal world. */
-export function joinWorld(config: AgentConfig, checked: CheckedEstate, history: History, at: Instant): World {
+export function joinWorld(config: AgentConfig, read: CheckedEstate, history: History, at: Instant): World {
+  const checked = withHeldBack(read, history)
   const holds = openHolds(history.incidents)
   const withdrawn = withdrawnDomains(history.incidents)
   const institutions = new Map<string, Institution>()
@@ -269,8 +274,9 @@ export function joinWorld(config: AgentConfig, checked: CheckedEstate, history: 
       const domain = underHolds(entity, holds)
       const own = holds.filter(hold => hold.scope.domain === domain.name && hold.scope.account === null)
       const state = withdrawn.has(domain.name) ? 'withdrawn' : live ? stateUnder(own) : 'blocked'
-      // Claimed by one institution with mistakes, standing under another: what stands goes on.
-      if (!live && domains.has(domain.name)) continue
+      // Claimed by one institution, standing under another that has mistakes or can't be read: what stands goes on.
+      const standing = domains.get(domain.name)
+      if (standing !== undefined && (!live || standing.domain.institution !== name)) continue
       domains.set(domain.name, { domain, state, holds: own, blockedBy, leaving })
     }
     const byDomain = Map.groupBy(joined.accounts, account => account.entity.domain)
@@ -282,7 +288,9 @@ export function joinWorld(config: AgentConfig, checked: CheckedEstate, history: 
             inForce.filter(account => account.live).map(account => account.entity),
           )
         : new Set<Address>()
-      for (const { entity: account, blockedBy, leaving, live } of inForce) {
+      const foreign = domain !== undefined && domain.domain.institution !== name
+      for (const { entity: account, blockedBy, leaving, live: declared } of inForce) {
+        const live = declared && !foreign
         if (!live && accounts.has(account.address)) continue
         const own = holds.filter(hold => hold.scope.account === account.address)
         const queued = live && account.state === 'active' && !within.has(account.address)

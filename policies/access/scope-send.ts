@@ -28,7 +28,7 @@ export const scopeSend: AccessPolicy = {
     return {
       effect: 'reject',
       refusal: 'policyRefused',
-      text: limit === 'local' ? 'sendNational' : 'sendInternational',
+      text: isBounce ? 'bounceInternational' : limit === 'local' ? 'sendNational' : 'sendInternational',
       detail: recipient.domain ?? recipient.text,
       language,
       source: author?.places.send ?? author?.place ?? null,

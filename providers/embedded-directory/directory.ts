@@ -25,17 +25,24 @@ const foreignWritesPollMs = 250
 
 const forever = new AbortController().signal
 
+/** What the directory is before its file was opened. */
+export const describeEmbeddedDirectory = (file: string) =>
+  ({
+    name: 'directory',
+    kinds: ['domain', 'account'],
+    target: `embedded-directory:${file}`,
+    check: checkResource,
+    canonical: canonicalResource,
+  }) as const
+
+/** @throws ProviderFailure when the file can't be opened. */
 export async function openEmbeddedDirectory(options: { file: string; clock: Clock }): Promise<EmbeddedDirectory> {
   const { file, clock } = options
   const database = openDatabase(file)
   const rows = prepareRows(database)
   const store: Store = { database, rows, clock }
   return {
-    name: 'directory',
-    kinds: ['domain', 'account'],
-    target: `embedded-directory:${file}`,
-    check: checkResource,
-    canonical: canonicalResource,
+    ...describeEmbeddedDirectory(file),
     async observe(scope, signal) {
       if (signal.aborted)
         throw new ProviderFailure('timeout', 'reading the directory was broken off', {
@@ -151,8 +158,16 @@ function carryOutAlone({ database, rows }: Store, change: DirectoryChange): Outc
 
 /** One hint for any number of writes by others. Our own connection's writes don't move its `data_version`. */
 async function* foreignWrites({ database, rows, clock }: Store, signal: AbortSignal): AsyncGenerator<void> {
-  const version = () => Number(rows.dataVersion.get()?.data_version)
-  let last = version()
+  // A file that can't be read just now is for the next pass to report; this one only gives hints.
+  let last = -1
+  const version = () => {
+    try {
+      return Number(rows.dataVersion.get()?.data_version)
+    } catch {
+      return last
+    }
+  }
+  last = version()
   while (true) {
     await clock.sleep(foreignWritesPollMs, signal)
     if (signal.aborted || !database.isOpen) return

@@ -130,14 +130,24 @@ class EmbeddedDnsProvider implements EmbeddedDns {
   }
 
   async *foreignWrites(signal: AbortSignal): AsyncIterable<void> {
-    const { clock, store } = this.#parts
-    let seen = store.dataVersion()
+    const { clock } = this.#parts
+    let seen = this.#version()
     while (!signal.aborted && this.#closed === undefined) {
       await clock.sleep(foreignWritesPollMs, signal)
       if (signal.aborted || this.#closed !== undefined) return
-      const version = store.dataVersion()
+      const version = this.#version()
+      if (version === undefined) continue
       if (version !== seen) yield
       seen = version
+    }
+  }
+
+  /** Undefined while the file can't be read: the next pass reports that, this only gives hints. */
+  #version(): number | undefined {
+    try {
+      return this.#parts.store.dataVersion()
+    } catch {
+      return undefined
     }
   }
 

@@ -12,7 +12,7 @@ const people = [
 ]
 const as = (person: string, role: string, token: boolean): Caller => ({
   actor: { person, role },
-  token,
+  token: token ? { person, digest: '', expiresAt: 0, madeAt: 0, madeBy: 'local:root' } : null,
   refused: false,
   language: 'en',
 })
@@ -42,7 +42,7 @@ const expected: Readonly<Record<string, string>> = {
   'token.create': 'local sysadmin security-lead',
   'token.revoke': 'local sysadmin security-lead',
   'password.set': 'local sysadmin security-lead',
-  'register.accept': 'security-lead',
+  'register.accept': 'local security-lead',
 }
 
 test('every operation has a row and every row an operation', () => {

@@ -9,11 +9,12 @@ const [folder = '', act = 'reconcile'] = process.argv.slice(2)
 const signal = new AbortController().signal
 await using open = await openEngine(folder)
 const notifier = openSpool({ folder: open.config.providers.notify.folder })
+const token = { person: 'ana', digest: '', expiresAt: 0, madeAt: 0, madeBy: 'berta' }
 const context = {
   engine: open.engine,
   credentials: open.credentials,
   notifier,
-  caller: { actor: { person: 'ana', role: 'responder' }, token: true, refused: false, language: 'en' as const },
+  caller: { actor: { person: 'ana', role: 'responder' }, token, refused: false, language: 'en' as const },
   progress: () => {},
   signal,
   daemon: null,

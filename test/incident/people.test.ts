@@ -36,8 +36,8 @@ describe('tokens', () => {
   test('a token is its person, until its last instant', () => {
     const { token, entry } = made('ana', 1)
     const tokens = fold(entry, made('berta', 2).entry)
-    expect(authenticate(tokens, staff, token.reveal(), start)).toEqual({ name: 'ana', role: 'responder' })
-    expect(authenticate(tokens, staff, token.reveal(), start + dayMs - 1)?.name).toBe('ana')
+    expect(authenticate(tokens, staff, token.reveal(), start)?.person).toEqual({ name: 'ana', role: 'responder' })
+    expect(authenticate(tokens, staff, token.reveal(), start + dayMs - 1)?.person.name).toBe('ana')
     expect(authenticate(tokens, staff, token.reveal(), start + dayMs)).toBeUndefined()
   })
 
@@ -50,7 +50,7 @@ describe('tokens', () => {
     const newer = made('ana', 3)
     const tokens = fold(entry, revokeTokens('ana', { actor, at: start }), newer.entry)
     expect(authenticate(tokens, staff, token.reveal(), start)).toBeUndefined()
-    expect(authenticate(tokens, staff, newer.token.reveal(), start)?.name).toBe('ana')
+    expect(authenticate(tokens, staff, newer.token.reveal(), start)?.person.name).toBe('ana')
     expect(
       authenticate(
         tokens,
@@ -63,7 +63,9 @@ describe('tokens', () => {
 
   test('the role is the one of today', () => {
     const { token, entry } = made('ana', 1)
-    expect(authenticate(fold(entry), [{ name: 'ana', role: 'auditor' }], token.reveal(), start)?.role).toBe('auditor')
+    expect(authenticate(fold(entry), [{ name: 'ana', role: 'auditor' }], token.reveal(), start)?.person.role).toBe(
+      'auditor',
+    )
   })
 
   test('an entry with a broken digest or day opens nothing and breaks nothing', () => {

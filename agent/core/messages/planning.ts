@@ -8,6 +8,18 @@ export const planningMessages = {
     'The account is queued',
     '{address} is queued: {domain} takes {accounts} accounts, and others are better placed by category, date of the agreement and order (S18, S50 to S55). Raise limits or withdraw accounts.',
   ),
+  'E-HELD-DOMAIN': message(
+    'El dominio espera a que termine un incidente',
+    '{domain} es nuevo en una institución cuyo dominio {held} está suspendido por {incident}. Se creará cuando el incidente termine (S39).',
+    'The domain waits for the end of an incident',
+    '{domain} is new in an institution whose domain {held} is suspended by {incident}. It will be made when the incident has ended (S39).',
+  ),
+  'E-HELD-HOLDER': message(
+    'La cuenta espera a que termine un incidente',
+    '{address} es nueva y su titular ya tiene {held}, suspendida por {incident}. Se creará cuando el incidente termine (S39).',
+    'The account waits for the end of an incident',
+    '{address} is new and its holder has {held} already, which {incident} suspends. It will be made when the incident has ended (S39).',
+  ),
   'E-RECORD-SIZE': message(
     'El registro DNS es demasiado grande',
     '{owner} {type} ocupa {octets} octetos y caben {max}. Quite valores.',
