@@ -4,6 +4,7 @@
  */
 import type { Diagnostic } from '../agent/core/diagnostic.ts'
 import type { Change, Outcome } from '../agent/model/change.ts'
+import type { HoldScope } from '../agent/model/incident.ts'
 import type { Kind, ProviderName, Resource } from '../agent/model/resource.ts'
 
 /** `all`, or the domains named (each with everything below it). */
@@ -82,4 +83,43 @@ export type OutgoingNotice = {
 /** How notices leave. Sending one twice is harmless: the id is the same. */
 export interface Notifier {
   send(notice: OutgoingNotice): Promise<void>
+}
+
+/** What a mail server keeps open beyond the directory, and a hold must close (contract section 6). */
+export const mailDoors = ['sessions', 'caches', 'queue'] as const
+export type MailDoor = (typeof mailDoors)[number]
+
+/**
+ * How a door stands for a scope. `open`: sessions that live, or messages that a queue would still deliver, that name the
+ * scope; null where it can't be counted (a cache is flushed, not listed).
+ */
+export type DoorState = { readonly door: MailDoor; readonly open: number | null; readonly held: number }
+
+/** A message in a queue, without its content. */
+export type QueuedMessage = {
+  readonly id: string
+  readonly queue: string
+  /** Milliseconds since 1970. */
+  readonly arrivedAt: number
+  readonly bytes: number
+  /** Empty for a bounce. */
+  readonly sender: string
+  readonly recipients: readonly { readonly address: string; readonly reason: string | null }[]
+}
+
+/**
+ * One Postfix or Dovecot host, for what takes effect at once and stands in no manifest. All of it is safe to repeat; it
+ * never deletes mail and never touches another scope. @throws ProviderFailure
+ */
+export interface MailHost extends AsyncDisposable {
+  /** Of the configuration: `imap1`. */
+  readonly name: string
+  readonly target: string
+  /** The doors that this host has. */
+  readonly doors: readonly MailDoor[]
+  observe(scope: HoldScope, signal: AbortSignal): Promise<readonly DoorState[]>
+  /** Closes the doors named and looks again: what it gives is what stands afterwards, never what was asked for. */
+  close(scope: HoldScope, doors: readonly MailDoor[], signal: AbortSignal): Promise<readonly DoorState[]>
+  /** Lets held mail of the scope go on; a host without a queue has nothing to open. */
+  open(scope: HoldScope, doors: readonly MailDoor[], signal: AbortSignal): Promise<readonly DoorState[]>
 }

@@ -9,10 +9,15 @@ import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '../../agent/core/clock.ts'
 import { hit } from '../../agent/core/failpoint.ts'
 import type { Outcome } from '../../agent/model/change.ts'
+import {
+  canonicalDirectoryResource,
+  checkDirectoryResource,
+  type DirectoryResource,
+} from '../../agent/standards/directory-resource.ts'
 import { type CredentialStore, type Provider, ProviderFailure } from '../provider.ts'
-import { canonicalResource, carryOut, checkResource, type DirectoryChange } from './change.ts'
+import { carryOut, type DirectoryChange } from './change.ts'
 import { beginImmediate, closeDatabase, openDatabase, rollBack, toFailure } from './database.ts'
-import { type DirectoryResource, prepareRows, type Rows, readAccount, readScope } from './rows.ts'
+import { prepareRows, type Rows, readAccount, readScope } from './rows.ts'
 
 export type EmbeddedDirectory = Provider<DirectoryResource> &
   CredentialStore & {
@@ -31,8 +36,8 @@ export const describeEmbeddedDirectory = (file: string) =>
     name: 'directory',
     kinds: ['domain', 'account'],
     target: `embedded-directory:${file}`,
-    check: checkResource,
-    canonical: canonicalResource,
+    check: checkDirectoryResource,
+    canonical: canonicalDirectoryResource,
   }) as const
 
 /** @throws ProviderFailure when the file can't be opened. */

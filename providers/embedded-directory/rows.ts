@@ -2,12 +2,13 @@
  * Rows to resources and back. Reading reports what stands, odd values included, so that drift shows and is put right;
  * it never judges. Writing changes one object with its alias rows; ownership is `change.ts`'s affair.
  */
+
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
 import type { Address, DomainName } from '../../agent/model/name.ts'
 import type { AccountRole, DirectoryAccount, DirectoryDomain, Status } from '../../agent/model/resource.ts'
+import type { DirectoryResource } from '../../agent/standards/directory-resource.ts'
 import type { Observed, Scope } from '../provider.ts'
 
-export type DirectoryResource = DirectoryDomain | DirectoryAccount
 export type ObservedEntry = Observed<DirectoryResource>
 
 type Row = Readonly<Record<string, SQLOutputValue>>

@@ -6,10 +6,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../../agent/core/clock.ts'
 import type { Diagnostic } from '../../agent/core/diagnostic.ts'
 import type { Outcome } from '../../agent/model/change.ts'
+import { canonicalDnsResource, type DnsResource } from '../../agent/standards/dns-resource.ts'
 import { type MarkedChange, type Observed, type Provider, ProviderFailure, type Scope } from '../provider.ts'
 import { checkDnsResource } from './check.ts'
 import { respond } from './respond.ts'
-import { canonicalRRset, canonicalZone, type DnsResource } from './rows.ts'
 import { DnsServer, type Endpoint, parseEndpoint } from './server.ts'
 import { ZoneStore } from './store.ts'
 import { StoredZoneIndex } from './zone-index.ts'
@@ -31,16 +31,12 @@ export type EmbeddedDnsOptions = {
   readonly clock: Clock
 }
 
-function canonical(resource: DnsResource): DnsResource {
-  return resource.kind === 'zone' ? canonicalZone(resource) : canonicalRRset(resource)
-}
-
 /** Changes of one zone stand together in one transaction; the zones keep the order of the plan. */
 function byZone(changes: readonly MarkedChange<DnsResource>[]): Map<string, MarkedChange<DnsResource>[]> {
   const zones = new Map<string, MarkedChange<DnsResource>[]>()
   for (const { change, mark } of changes) {
-    const before = change.before === null ? null : canonical(change.before)
-    const after = change.after === null ? null : canonical(change.after)
+    const before = change.before === null ? null : canonicalDnsResource(change.before)
+    const after = change.after === null ? null : canonicalDnsResource(change.after)
     const resource = after ?? before
     const apex = resource === null ? '' : resource.kind === 'zone' ? resource.apex : resource.zone
     const marked = { change: { ...change, before, after } as MarkedChange<DnsResource>['change'], mark }
@@ -100,7 +96,7 @@ class EmbeddedDnsProvider implements EmbeddedDns {
   }
 
   canonical(resource: DnsResource): DnsResource {
-    return canonical(resource)
+    return canonicalDnsResource(resource)
   }
 
   async observe(scope: Scope, signal: AbortSignal): Promise<readonly Observed<DnsResource>[]> {

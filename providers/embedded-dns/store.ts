@@ -5,10 +5,12 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { hit } from '../../agent/core/failpoint.ts'
 import type { Outcome } from '../../agent/model/change.ts'
+import { bareName, type DnsResource } from '../../agent/standards/dns-resource.ts'
+import { conflict, type Judgement, judge, write } from '../judge.ts'
 import type { MarkedChange, Observed, Scope } from '../provider.ts'
-import { conflict, inOrder, type Judgement, judge, nextSerial, write } from './judge.ts'
-import { bareName, type DnsResource, type RRsetRow, type StoredZone, toRRset, toZone, type ZoneRow } from './rows.ts'
+import { type RRsetRow, type StoredZone, toRRset, toZone, type ZoneRow } from './rows.ts'
 import { openDatabase } from './schema.ts'
+import { inOrder, nextSerial } from './serial.ts'
 
 export class ZoneStore {
   readonly #database: DatabaseSync

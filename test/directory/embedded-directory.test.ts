@@ -7,50 +7,15 @@ import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { systemClock } from '../../agent/core/system-clock.ts'
 import type { Change, Outcome } from '../../agent/model/change.ts'
-import type { Address, DomainName } from '../../agent/model/name.ts'
 import { type DirectoryAccount, type DirectoryDomain, refOf } from '../../agent/model/resource.ts'
 import { markOf } from '../../agent/plan/ownership.ts'
 import { type EmbeddedDirectory, openEmbeddedDirectory } from '../../providers/embedded-directory/directory.ts'
 import { testProvider } from '../conformance/provider.suite.ts'
+import { account, directorySample, domain, names } from '../conformance/samples.ts'
 
 type DirectoryResource = DirectoryDomain | DirectoryAccount
 
 const never = new AbortController().signal
-
-function domain(name: string, over: Partial<DirectoryDomain> = {}): DirectoryDomain {
-  return {
-    provider: 'directory',
-    kind: 'domain',
-    key: name,
-    domain: name as DomainName,
-    institution: 'hospital',
-    delivery: 'mailboxes',
-    login: 'active',
-    collection: 'active',
-    nextHop: null,
-    ...over,
-  }
-}
-
-function account(address: string, over: Partial<DirectoryAccount> = {}): DirectoryAccount {
-  return {
-    provider: 'directory',
-    kind: 'account',
-    key: address,
-    address: address as Address,
-    domain: address.slice(address.indexOf('@') + 1) as DomainName,
-    role: 'user',
-    status: 'active',
-    allowNets: ['10.0.0.0/8'],
-    quotaBytes: 0,
-    aliases: [],
-    ...over,
-  }
-}
-
-function names(...localparts: string[]): Address[] {
-  return localparts.map(localpart => `${localpart}@hcg.example` as Address)
-}
 
 /** As a person at the `sqlite3` prompt would. */
 function byHand(file: string, resource: DirectoryResource, value: DirectoryResource | null): void {
@@ -102,34 +67,7 @@ testProvider<DirectoryResource>({
     }
   },
   reopen: async () => openEmbeddedDirectory({ file: open.at(-1)?.file ?? '', clock: systemClock }),
-  sample: {
-    states: [
-      [
-        domain('hcg.example'),
-        account('admin@hcg.example', { role: 'administrator', aliases: names('abuse', 'postmaster') }),
-      ],
-      [
-        domain('hcg.example', { login: 'suspended' }),
-        domain('pop.example', { delivery: 'multipop', institution: 'school' }),
-        account('admin@hcg.example', { role: 'administrator', aliases: names('abuse') }),
-        account('jperez@hcg.example', { aliases: names('juan.perez', 'postmaster'), quotaBytes: 1_000_000 }),
-        account('multipop@pop.example', { role: 'collector', allowNets: [] }),
-        account('ana@pop.example', { allowNets: null }),
-      ],
-      [
-        domain('hcg.example', { delivery: 'relay', nextHop: '[10.20.0.5]', login: 'closed', collection: 'closed' }),
-        account('jperez@hcg.example', { status: 'closed', allowNets: ['10.0.0.0/8', '2001:db8::/48'] }),
-      ],
-    ],
-    foreign: [
-      domain('foreign.example', { institution: 'someone' }),
-      account('x@foreign.example', { aliases: ['y@foreign.example' as Address] }),
-    ],
-    edit: resource =>
-      resource.kind === 'domain'
-        ? { ...resource, login: resource.login === 'active' ? 'closed' : 'active' }
-        : { ...resource, quotaBytes: resource.quotaBytes + 1 },
-  },
+  sample: directorySample,
 })
 
 describe('the embedded directory by itself', () => {

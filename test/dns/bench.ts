@@ -8,8 +8,8 @@ import { digestOf } from '../../agent/core/digest.ts'
 import type { Change, Outcome } from '../../agent/model/change.ts'
 import type { DomainName } from '../../agent/model/name.ts'
 import { formatRef, type RecordType, type RRsetResource, refOf, type ZoneResource } from '../../agent/model/resource.ts'
+import type { DnsResource } from '../../agent/standards/dns-resource.ts'
 import { type EmbeddedDns, openEmbeddedDns } from '../../providers/embedded-dns/dns.ts'
-import type { DnsResource } from '../../providers/embedded-dns/rows.ts'
 
 export const never = new AbortController().signal
 

@@ -14,11 +14,11 @@ import type { Address, DomainName } from '../../agent/model/name.ts'
 import type { RecordType, RRsetResource } from '../../agent/model/resource.ts'
 import type { AgentConfig, DomainState, World } from '../../agent/model/world.ts'
 import { formatDkim, parseDkim } from '../../agent/standards/dkim.ts'
+import { canonicalRRset } from '../../agent/standards/dns-resource.ts'
 import { formatZoneFile } from '../../agent/standards/dns-text.ts'
 import { formatMtaSts, mtaStsId } from '../../agent/standards/mta-sts.ts'
 import { checkSpf } from '../../agent/standards/spf.ts'
 import { checkDnsResource } from '../../providers/embedded-dns/check.ts'
-import { canonicalRRset } from '../../providers/embedded-dns/rows.ts'
 
 const place = { file: 'hcg.yaml', line: 3, column: 1 }
 const operator = 'operator.example'

@@ -5,11 +5,12 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, test } from 'vitest'
+import type { DnsResource } from '../../agent/standards/dns-resource.ts'
 import { openEmbeddedDns } from '../../providers/embedded-dns/dns.ts'
-import { nextSerial } from '../../providers/embedded-dns/judge.ts'
-import type { DnsResource } from '../../providers/embedded-dns/rows.ts'
+import { nextSerial } from '../../providers/embedded-dns/serial.ts'
 import { ProviderFailure } from '../../providers/provider.ts'
 import { testProvider } from '../conformance/provider.suite.ts'
+import { dnsSample, dnsStates } from '../conformance/samples.ts'
 import {
   applyAll,
   create,
@@ -27,25 +28,6 @@ import {
   zone,
 } from './bench.ts'
 
-const a = 'a.example'
-const b = 'b.cu'
-const small: DnsResource[] = [zone(a), soa(a), rrset(a, '@', 'NS', ['ns1.operator.example'])]
-const full: DnsResource[] = [
-  ...small,
-  rrset(a, '@', 'MX', ['10 mx1.operator.example', '20 mx2.operator.example']),
-  rrset(a, '@', 'TXT', ['v=spf1 mx -all', 'key="quoted" \\ and é']),
-  rrset(a, 'www', 'A', ['192.0.2.10', '192.0.2.11']),
-  rrset(a, 'www', 'AAAA', ['2001:db8::1']),
-  rrset(a, '*.wild', 'CAA', ['0 issue "ca.example"']),
-  zone(b),
-  soa(b),
-  rrset(b, '_submission._tcp', 'SRV', ['0 1 587 mail.operator.example']),
-  rrset(b, 'alias', 'CNAME', ['www.a.example']),
-]
-const changed: DnsResource[] = full
-  .filter(resource => resource.key !== `${a}/www.${a}/AAAA`)
-  .map(resource => (resource.key === `${a}/${a}/MX` ? rrset(a, '@', 'MX', ['5 mx3.operator.example'], 600) : resource))
-
 testProvider<DnsResource>({
   name: 'embedded DNS',
   async open() {
@@ -59,13 +41,12 @@ testProvider<DnsResource>({
   },
   reopen: async ({ provider }) =>
     openEmbeddedDns({ file: provider.target.slice('embedded-dns:'.length), clock: testClock }),
-  sample: {
-    states: [small, full, changed, small],
-    foreign: [zone('other.example'), soa('other.example'), rrset('other.example', 'host', 'A', ['198.51.100.7'])],
-    edit: resource => (resource.kind === 'zone' ? undefined : { ...resource, ttl: resource.ttl + 1 }),
-  },
+  sample: dnsSample,
   skip: [],
 })
+
+const { small, full } = dnsStates
+const [a, b] = ['a.example', 'b.cu']
 
 describe('the serial', () => {
   test('rises once for each zone and batch with a real change, and not without one', async () => {

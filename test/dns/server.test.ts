@@ -6,7 +6,7 @@ import { connect } from 'node:net'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { formatDkim, generateDkimKey } from '../../agent/standards/dkim.ts'
-import type { DnsResource } from '../../providers/embedded-dns/rows.ts'
+import type { DnsResource } from '../../agent/standards/dns-resource.ts'
 import {
   applyAll,
   create,

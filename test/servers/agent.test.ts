@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createEstate, type Daemon, type Estate, eventually, freePort, institutionText } from '../support/estate.ts'
-import { type MailServers, startMailServers } from './mail-servers.ts'
+import { type MailServers, startMailServers, whyNoServers } from './mail-servers.ts'
 import { describeServers } from './suite.ts'
 import { imapLogin, popLogin, sendMail, smtpLogin } from './wire.ts'
 
@@ -15,7 +15,7 @@ const accounts = ['{ name: jperez, send: international, aliases: [juan.perez] }'
 const hospital = institutionText('hospital', { domain: 'hcg.sld.cu', network: `${home}/32`, accounts })
 const clinic = institutionText('clinica', { domain: 'clinica.sld.cu', network: '127.0.0.9/32' })
 
-describeServers('the agent with Postfix and Dovecot', () => {
+describeServers('the agent with Postfix and Dovecot', whyNoServers, () => {
   let servers: MailServers
   let estate: Estate
   let daemon: Daemon

@@ -13,7 +13,7 @@ import { order } from '../../agent/plan/order.ts'
 import { markOf } from '../../agent/plan/ownership.ts'
 import { generatePassword, hashPassword } from '../../agent/standards/password.ts'
 import { type EmbeddedDirectory, openEmbeddedDirectory } from '../../providers/embedded-directory/directory.ts'
-import { type MailServers, run, startMailServers, waitUntil } from './mail-servers.ts'
+import { type MailServers, run, startMailServers, waitUntil, whyNoServers } from './mail-servers.ts'
 import { type PolicyStub, startPolicyStub } from './policy-stub.ts'
 import { describeServers } from './suite.ts'
 import { imapLogin, type Login, popLogin, popMessages, sendMail, smtpLogin } from './wire.ts'
@@ -84,7 +84,7 @@ const estate: readonly DirectoryResource[] = [
   domain('nohop.example', { delivery: 'relay' }),
 ]
 
-describeServers('Postfix and Dovecot over the embedded directory', () => {
+describeServers('Postfix and Dovecot over the embedded directory', whyNoServers, () => {
   let servers: MailServers
   let policy: PolicyStub
   let directory: EmbeddedDirectory
