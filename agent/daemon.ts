@@ -47,7 +47,7 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
   const control = await listenControl(controlSocketPath(config.stateFolder), dispatch, log)
   log.write('info', 'listening', {
     policy: live.addresses,
-    dns: config.providers.dns.listen,
+    dns: dnsTarget(config),
     control: controlSocketPath(config.stateFolder),
   })
 
@@ -104,7 +104,7 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
     io.out([
       say('greeting', { version: parts.version, domains: domains.size, accounts: accounts.size }),
       `  policy  ${live.addresses.join(' ')}`,
-      `  dns     ${config.providers.dns.listen}`,
+      `  dns     ${dnsTarget(config)}`,
       say('greetingNext'),
     ])
   }
@@ -129,5 +129,16 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
     if (operations.get(request.operation)?.changes(request.args))
       log.write('info', 'operation', { operation: request.operation, person: caller.actor.person })
     return runOperation(request.operation, request.args, { ...operationContext(live), caller, progress })
+  }
+}
+
+function dnsTarget({ providers: { dns } }: AgentConfig): string {
+  switch (dns.kind) {
+    case 'embedded':
+      return dns.listen
+    case 'powerdns':
+      return dns.url
+    case 'rfc2136':
+      return `${dns.host}:${dns.port}`
   }
 }

@@ -7,11 +7,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { mkdir, open, rename } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
-import { describeEmbeddedDirectory, openEmbeddedDirectory } from '../providers/embedded-directory/directory.ts'
-import { openEmbeddedDns } from '../providers/embedded-dns/dns.ts'
-import { type CredentialStore, type Provider, ProviderFailure } from '../providers/provider.ts'
-import { openSpool } from '../providers/spool/spool.ts'
-import { openWhenNeeded } from '../providers/when-needed.ts'
+import type { CredentialStore, Notifier } from '../providers/provider.ts'
 import { CommandFailure } from './cli/call.ts'
 import { exits, type Io } from './cli/io.ts'
 import { authenticateCaller } from './control/caller.ts'
@@ -24,7 +20,6 @@ import { systemClock } from './core/system-clock.ts'
 import { runDaemon } from './daemon.ts'
 import { createEstateReader, loadEstate } from './manifest/load.ts'
 import type { DomainName } from './model/name.ts'
-import type { ProviderName } from './model/resource.ts'
 import type { AgentConfig } from './model/world.ts'
 import { Engine } from './reconcile/engine.ts'
 import { type Lock, takeLock } from './reconcile/lock.ts'
@@ -37,6 +32,7 @@ import type { Register, Stored } from './register/register.ts'
 import { openSqliteRegister } from './register/sqlite.ts'
 import { openForReading as openStoreForReading, readLogId } from './register/store.ts'
 import { generateDkimKey } from './standards/dkim.ts'
+import { openNotifier, openSystems, targetOf } from './systems.ts'
 import { emptyHistory, foldEntry, type History } from './world/history.ts'
 
 const day = (timeZone: string) => ({ today: dayOf(systemClock.now(), timeZone), timeZone })
@@ -47,7 +43,7 @@ const random = (bytes: number): Uint8Array => randomBytes(bytes)
 export type Open = AsyncDisposable & {
   readonly engine: Engine
   readonly credentials: CredentialStore
-  readonly notifier: Awaited<ReturnType<typeof openSpool>>
+  readonly notifier: Notifier
   /** Sentences about a register that does not verify; empty when it does. */
   readonly findings: () => readonly string[]
   /** Resolves when the newest head stands in every witness. */
@@ -68,11 +64,6 @@ const noRegister: Register = {
   async [Symbol.asyncDispose]() {},
 }
 
-function targetOf(config: AgentConfig): string {
-  const { directory, dns } = config.providers
-  return `directory:${directory.kind}:${directory.file} dns:${dns.kind}:${dns.file}`
-}
-
 async function writeDkimKey(config: AgentConfig, domain: DomainName, selector: string, pem: string): Promise<void> {
   const folder = join(config.stateFolder, 'dkim', domain)
   await mkdir(folder, { recursive: true, mode: 0o700 })
@@ -87,30 +78,8 @@ async function writeDkimKey(config: AgentConfig, domain: DomainName, selector: s
   await rename(`${file}.part`, file)
 }
 
-/** A provider's file, or none at all where a command must not even make an empty one. */
-function fileFor(file: string, mode: 'write' | 'read'): string {
-  return mode === 'write' || existsSync(file) ? file : ':memory:'
-}
-
-async function openProviders(config: AgentConfig, mode: 'write' | 'read', dnsListen: string | null) {
-  const { directory: directoryConfig, dns: dnsConfig } = config.providers
-  const file = fileFor(directoryConfig.file, mode)
-  const openDirectory = () => openEmbeddedDirectory({ file, clock: systemClock })
-  // A directory that can't be opened must not keep a suspension from being recorded.
-  const directory = await openDirectory().catch((error: unknown) => {
-    if (!(error instanceof ProviderFailure)) throw error
-    return openWhenNeeded(describeEmbeddedDirectory(file), openDirectory)
-  })
-  const dns = await openEmbeddedDns({ file: fileFor(dnsConfig.file, mode), listen: dnsListen, clock: systemClock })
-  const providers = new Map<ProviderName, Provider>([
-    ['directory', directory as unknown as Provider],
-    ['dns', dns as unknown as Provider],
-  ])
-  return { directory, dns, providers }
-}
-
 /** For commands that change things, and for the daemon. The caller holds the lock. */
-async function openForWriting(config: AgentConfig, log: Log, dnsListen: string | null): Promise<Open> {
+async function openForWriting(config: AgentConfig, log: Log, mode: 'write' | 'serve'): Promise<Open> {
   mkdirSync(config.stateFolder, { recursive: true, mode: 0o700 })
   const history = emptyHistory()
   const register = await openSqliteRegister({
@@ -123,13 +92,13 @@ async function openForWriting(config: AgentConfig, log: Log, dnsListen: string |
     // A full disk must not keep a suspension from being recorded (R17).
     usesReserve: ({ kind }) => kind.startsWith('incident.'),
   })
-  const opened = await openProviders(config, 'write', dnsListen)
+  const opened = await openSystems(config.providers, mode, systemClock)
   const reader = createEstateReader(config.manifestsFolder)
   const engine = new Engine({
     config,
     register,
     installation: register.origin,
-    target: targetOf(config),
+    target: targetOf(config.providers),
     providers: opened.providers,
     clock: systemClock,
     log,
@@ -141,8 +110,8 @@ async function openForWriting(config: AgentConfig, log: Log, dnsListen: string |
   })
   return {
     engine,
-    credentials: opened.directory,
-    notifier: await openSpool({ folder: config.providers.notify.folder }),
+    credentials: opened.credentials,
+    notifier: await openNotifier(config.providers.notify),
     findings: () =>
       register.trust.ok ? [] : register.trust.findings.map(finding => formatFinding(finding, config.operator.language)),
     witness: () => register.witness(),
@@ -150,8 +119,7 @@ async function openForWriting(config: AgentConfig, log: Log, dnsListen: string |
     troubles: () => register.troubles,
     acceptHead: (actor, reason) => register.acceptHead(actor, reason),
     async [Symbol.asyncDispose]() {
-      await opened.dns[Symbol.asyncDispose]()
-      await opened.directory[Symbol.asyncDispose]()
+      await opened[Symbol.asyncDispose]()
       await register[Symbol.asyncDispose]()
     },
   }
@@ -185,12 +153,12 @@ async function openForReading(config: AgentConfig): Promise<Open> {
   const history = emptyHistory()
   const exists = existsSync(config.storeFile)
   const verdict = exists ? await readRegister(config, history) : { findings: [], troubles: [] }
-  const opened = await openProviders(config, 'read', null)
+  const opened = await openSystems(config.providers, 'read', systemClock)
   const engine = new Engine({
     config,
     register: { ...noRegister, size: history.size },
     installation: installationOf(config, exists),
-    target: targetOf(config),
+    target: targetOf(config.providers),
     providers: opened.providers,
     clock: systemClock,
     log: silentLog,
@@ -203,16 +171,15 @@ async function openForReading(config: AgentConfig): Promise<Open> {
   const readOnly = () => Promise.reject(new BrokenInvariant('a command that only reads wrote'))
   return {
     engine,
-    credentials: opened.directory,
-    notifier: { send: readOnly, print: readOnly } as never,
+    credentials: opened.credentials,
+    notifier: { send: readOnly },
     findings: () => verdict.findings,
     witness: async () => {},
     signAgain: readOnly,
     troubles: () => verdict.troubles,
     acceptHead: readOnly,
     async [Symbol.asyncDispose]() {
-      await opened.dns[Symbol.asyncDispose]()
-      await opened.directory[Symbol.asyncDispose]()
+      await opened[Symbol.asyncDispose]()
     },
   }
 }
@@ -235,7 +202,7 @@ export async function runLocally(
   const changes = operations.get(request.operation)?.changes(request.args) ?? false
   const lock = changes ? lockOrFail(config, request.operation, io) : null
   try {
-    await using open = changes ? await openForWriting(config, silentLog, null) : await openForReading(config)
+    await using open = changes ? await openForWriting(config, silentLog, 'write') : await openForReading(config)
     await open.engine.reload()
     const caller = authenticateCaller(open.engine, request)
     return await runOperation(request.operation, request.args, {
@@ -259,7 +226,7 @@ export async function runHere(config: AgentConfig, io: Io, version: string): Pro
   const log = createLog({ level: 'info', now: systemClock.now })
   const lock = lockOrFail(config, 'run', io)
   try {
-    await using open = await openForWriting(config, log, config.providers.dns.listen)
+    await using open = await openForWriting(config, log, 'serve')
     return await runDaemon({ open, config, log, io, clock: systemClock, random, version, user: userInfo().username })
   } finally {
     lock.release()

@@ -6,6 +6,7 @@ import { dirname, resolve } from 'node:path'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import { type Address, type DomainName, parseAddress, parseDomainName } from '../model/name.ts'
 import type { AgentConfig } from '../model/world.ts'
+import { type Resolving, resolveProviders } from './agent-providers.ts'
 import { parseFile, type Sheet } from './file.ts'
 import { createFindings, type Findings } from './findings.ts'
 import { parseNetwork } from './network.ts'
@@ -58,24 +59,20 @@ function asForeseen(finding: ShapeFinding): ShapeFinding {
 }
 
 /** Kinds of provider that the contract names and this version has not got. */
-const foreseenKinds = new Set(['ldap', 'powerdns', 'rfc2136', 'mailman', 'mlmmj', 'smtp', 'postfix', 'dovecot', 'imap'])
+const foreseenKinds = new Set(['mailman', 'mlmmj'])
 
 const defaults = {
   timeZone: 'America/Havana',
   officeHours: 'mon-fri 08:00-17:00',
   suffixes: ['cu'],
-  dnsListen: '127.0.0.1:5353',
   policyListen: ['127.0.0.1:10031'],
   schedule: { reconcile: '*/5 * * * *', audit: '0 6 * * *' },
   limits: { deletes: 5, updatePercent: 30, recipientsPerHour: 200, recipientsPerDay: 500 },
 }
 
-type Resolving = { readonly findings: Findings; readonly sheet: Sheet; readonly folder: string }
-
 function resolveSpec(findings: Findings, sheet: Sheet, spec: AgentSpec, file: string): AgentConfig {
   const at: Resolving = { findings, sheet, folder: dirname(file) }
   const stateFolder = resolve(at.folder, spec.state)
-  const { directory, dns, notify } = spec.providers ?? {}
   const { countryData } = spec.national ?? {}
   if (typeof countryData === 'string') {
     findings.error('E-UNSUPPORTED', sheet, ['spec', 'national', 'countryData'], { found: countryData, known: 'null' })
@@ -93,15 +90,7 @@ function resolveSpec(findings: Findings, sheet: Sheet, spec: AgentSpec, file: st
     operator: resolveOperator(at, spec),
     national: resolveNational(at, spec),
     mail: resolveMail(at, spec.mail),
-    providers: {
-      directory: { kind: 'embedded', file: resolve(at.folder, directory?.file ?? `${stateFolder}/directory.db`) },
-      dns: {
-        kind: 'embedded',
-        file: resolve(at.folder, dns?.file ?? `${stateFolder}/dns.db`),
-        listen: resolveListen(at, ['spec', 'providers', 'dns', 'listen'], dns?.listen ?? defaults.dnsListen),
-      },
-      notify: { kind: 'spool', folder: resolve(at.folder, notify?.folder ?? `${stateFolder}/outbox`) },
-    },
+    providers: resolveProviders(at, spec.providers, stateFolder),
     listen: {
       policy: (spec.listen?.policy ?? defaults.policyListen).map((text, index) =>
         resolveListen(at, ['spec', 'listen', 'policy', index], text),

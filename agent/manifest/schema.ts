@@ -2,15 +2,11 @@
  * The manifests' schema: the single source of the TypeScript types, the JSON Schema files in `config/schema/` and the
  * reference page. Each field is described once, here. Shapes only; what needs other fields or files is in `check.ts`.
  */
-import Type, { type Static, type TProperties } from 'typebox'
+import Type, { type Static } from 'typebox'
 import { accesses, categories, scopes } from '../model/entity.ts'
+import { closed, oneOf, text } from './schema-parts.ts'
+import { ProvidersSpec } from './schema-providers.ts'
 
-const closed = <P extends TProperties>(properties: P, description: string) =>
-  Type.Object(properties, { additionalProperties: false, description })
-const oneOf = <const T extends readonly string[]>(values: T, description: string) =>
-  Type.Unsafe<T[number]>({ type: 'string', enum: [...values], description })
-const text = (description: string, example?: string) =>
-  Type.String({ minLength: 1, maxLength: 2000, description, ...(example === undefined ? {} : { examples: [example] }) })
 /** The form of a day; that it is in the calendar is checked apart. */
 export const dayPattern = '^\\d{4}-\\d{2}-\\d{2}$'
 /** The form of a size. */
@@ -307,13 +303,6 @@ export const WaiverDocument = document('Waiver', WaiverSpec)
 
 // ---- the agent's own configuration (contract section 3)
 
-/** A secret is always a reference, never a value (K23). */
-export const SecretReference = Type.Union([
-  closed({ file: text('Path of a file that holds it.') }, 'From a file.'),
-  closed({ credential: text('Name of a systemd credential.') }, 'From systemd.'),
-  closed({ env: text('Name of an environment variable.') }, 'From the environment.'),
-])
-
 export const roles = ['gau-agent', 'sysadmin', 'responder', 'security-lead', 'auditor'] as const
 export type Role = (typeof roles)[number]
 
@@ -400,40 +389,7 @@ export const AgentSpec = closed(
       },
       'The operator’s mail servers.',
     ),
-    providers: Type.Optional(
-      closed(
-        {
-          directory: Type.Optional(
-            closed(
-              {
-                kind: oneOf(['embedded'], 'Kind.'),
-                file: Type.Optional(text('SQLite file; <state>/directory.db by default.')),
-              },
-              'Where accounts live.',
-            ),
-          ),
-          dns: Type.Optional(
-            closed(
-              {
-                kind: oneOf(['embedded'], 'Kind.'),
-                listen: Type.Optional(text('host:port of the name server; 127.0.0.1:5353 by default.')),
-                file: Type.Optional(text('SQLite file of the zones; <state>/dns.db by default.')),
-              },
-              'Where zones live.',
-            ),
-          ),
-          mail: Type.Optional(Type.Array(Type.Never(), { description: 'Postfix and Dovecot hosts.' })),
-          lists: Type.Optional(closed({ kind: oneOf(['embedded'], 'Kind.') }, 'Where lists live.')),
-          notify: Type.Optional(
-            closed(
-              { kind: oneOf(['spool'], 'Kind.'), folder: Type.Optional(text('Folder; <state>/outbox by default.')) },
-              'How notices leave.',
-            ),
-          ),
-        },
-        'The systems that obey.',
-      ),
-    ),
+    providers: Type.Optional(ProvidersSpec),
     listen: Type.Optional(
       closed(
         {

@@ -7,6 +7,7 @@ import type { Diagnostic } from '../core/diagnostic.ts'
 import type { Account, Institution, InstitutionEstate, Language, MailDomain, Waiver } from './entity.ts'
 import type { Hold } from './incident.ts'
 import type { Address, DomainName } from './name.ts'
+import type { ProvidersConfig } from './providers.ts'
 
 /** The agent's configuration, resolved: defaults filled in, paths absolute. */
 export type AgentConfig = {
@@ -40,11 +41,7 @@ export type AgentConfig = {
     readonly web: DomainName
     readonly reports: Address
   }
-  readonly providers: {
-    readonly directory: { readonly kind: 'embedded'; readonly file: string }
-    readonly dns: { readonly kind: 'embedded'; readonly file: string; readonly listen: string }
-    readonly notify: { readonly kind: 'spool'; readonly folder: string }
-  }
+  readonly providers: ProvidersConfig
   /** `host:port` or `unix:/absolute/path`. */
   readonly listen: { readonly policy: readonly string[] }
   /** Mode of each live policy; what is absent enforces. */

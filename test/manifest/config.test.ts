@@ -33,6 +33,62 @@ spec:
 const read = (text: string) => resolveConfig({ path: 'mailwarden.yaml', text }, '/etc/mw/mailwarden.yaml')
 
 describe('configuration', () => {
+  test('systems of every kind, with paths made absolute and secrets left as references', () => {
+    const { config, diagnostics } = read(
+      full
+        .replace(
+          '{ kind: embedded, file: ./var/directory.db }',
+          '{ kind: ldap, url: "ldap://ldap.example", base: "dc=x", bindDn: "cn=mw,dc=x", password: { file: ldap.pw }, ca: ca.pem }',
+        )
+        .replace(
+          '{ kind: embedded, listen: 127.0.0.1:5353 }',
+          '{ kind: rfc2136, server: "[::1]:53", key: { name: mw, secret: { credential: tsig } }, zones: { making: bind, folder: zones, include: our.conf } }',
+        )
+        .replace(
+          'mail:      []',
+          'mail: [{ kind: dovecot, name: imap1, url: "http://127.0.0.1:8080/doveadm/v1", apiKey: { env: KEY } }, { kind: postfix, name: mx1 }]',
+        )
+        .replace('kind: spool,', 'kind: smtp, server: 127.0.0.1:25, tls: none,'),
+    )
+    expect(diagnostics).toEqual([])
+    expect(config?.providers).toEqual({
+      directory: {
+        kind: 'ldap',
+        url: 'ldap://ldap.example',
+        base: 'dc=x',
+        bindDn: 'cn=mw,dc=x',
+        password: { from: 'file', path: '/etc/mw/ldap.pw' },
+        startTls: true,
+        caFile: '/etc/mw/ca.pem',
+      },
+      dns: {
+        kind: 'rfc2136',
+        host: '::1',
+        port: 53,
+        key: { name: 'mw', algorithm: 'hmac-sha256', secret: { from: 'credential', name: 'tsig' } },
+        zones: { kind: 'bind', folder: '/etc/mw/zones', include: '/etc/mw/our.conf', command: ['rndc'] },
+      },
+      mail: [
+        {
+          kind: 'dovecot',
+          name: 'imap1',
+          api: { url: 'http://127.0.0.1:8080/doveadm/v1', key: { from: 'env', name: 'KEY' }, caFile: null },
+          command: ['doveadm'],
+        },
+        { kind: 'postfix', name: 'mx1', configFolder: '/etc/postfix' },
+      ],
+      notify: {
+        kind: 'smtp',
+        folder: '/etc/mw/var/outbox',
+        host: '127.0.0.1',
+        port: 25,
+        tls: 'none',
+        caFile: null,
+        login: null,
+      },
+    })
+  })
+
   test('the smallest one has every default', () => {
     const { config, diagnostics } = read(example)
     expect(diagnostics).toEqual([])
@@ -68,10 +124,55 @@ describe('configuration', () => {
   test.each([
     ['store', 'sqlite:./var/other.db', 'postgres://u:geheim@db/x', 'E-UNSUPPORTED', '/spec/store'],
     ['store of no kind', 'sqlite:./var/other.db', './var/other.db', 'E-STORE', '/spec/store'],
-    ['directory', 'kind: embedded, file', 'kind: ldap, file', 'E-UNSUPPORTED', '/spec/providers/directory/kind'],
-    ['dns', 'kind: embedded, listen', 'kind: powerdns, listen', 'E-UNSUPPORTED', '/spec/providers/dns/kind'],
-    ['notify', 'kind: spool', 'kind: smtp', 'E-UNSUPPORTED', '/spec/providers/notify/kind'],
-    ['mail hosts', 'mail:      []', 'mail: [{ kind: postfix }]', 'E-UNSUPPORTED', '/spec/providers/mail/0'],
+    [
+      'a field of another kind',
+      'kind: embedded, listen: 127.0.0.1:5353',
+      'kind: embedded, url: "http://h"',
+      'E-FIELD-UNKNOWN',
+      '/spec/providers/dns/url',
+    ],
+    [
+      'a field that is needed',
+      'kind: embedded, listen: 127.0.0.1:5353',
+      'kind: powerdns, url: "http://h"',
+      'E-FIELD-MISSING',
+      '/spec/providers/dns',
+    ],
+    [
+      'a secret in two places',
+      'kind: embedded, listen: 127.0.0.1:5353',
+      'kind: powerdns, url: http://h, apiKey: { env: A, file: b }',
+      'E-SECRET-PLACE',
+      '/spec/providers/dns/apiKey',
+    ],
+    [
+      'a secret in an URL',
+      'kind: embedded, listen: 127.0.0.1:5353',
+      'kind: powerdns, url: "http://u:geheim@h", apiKey: { env: A }',
+      'E-URL',
+      '/spec/providers/dns/url',
+    ],
+    [
+      'notices in the clear',
+      'kind: spool',
+      'kind: smtp, server: "mx.example:25", tls: none',
+      'E-TLS-NEEDED',
+      '/spec/providers/notify/tls',
+    ],
+    [
+      'a mail host twice',
+      'mail:      []',
+      'mail: [{ kind: postfix, name: a }, { kind: dovecot, name: a }]',
+      'E-DUPLICATE-NAME',
+      '/spec/providers/mail/1/name',
+    ],
+    [
+      'lists',
+      'lists:     { kind: embedded }',
+      'lists: { kind: mailman }',
+      'E-UNSUPPORTED',
+      '/spec/providers/lists/kind',
+    ],
     ['country data', 'countryData: null', 'countryData: x.mmdb', 'E-UNSUPPORTED', '/spec/national/countryData'],
     ['kind misspelt', 'kind: spool', 'kind: spol', 'E-FIELD-VALUE', '/spec/providers/notify/kind'],
     ['time zone', 'America/Havana', 'America/Habana', 'E-TIME-ZONE', '/spec/operator/timeZone'],

@@ -59,8 +59,8 @@ export async function openEngine(folder: string, options: { clock?: Clock } = {}
     random: bytes => randomBytes(bytes),
     onEntry: entry => foldEntry(history, entry),
   })
-  const directory = await openEmbeddedDirectory({ file: config.providers.directory.file, clock })
-  const dns = await openEmbeddedDns({ file: config.providers.dns.file, listen: null, clock })
+  const directory = await openEmbeddedDirectory({ file: join(config.stateFolder, 'directory.db'), clock })
+  const dns = await openEmbeddedDns({ file: join(config.stateFolder, 'dns.db'), listen: null, clock })
   const reader = createEstateReader(config.manifestsFolder)
   const engine = new Engine({
     config,

@@ -132,7 +132,7 @@ test('what somebody else made is left alone and named', async () => {
   await converge()
   const { DatabaseSync } = await import('node:sqlite')
   {
-    using directory = new DatabaseSync(open.config.providers.directory.file)
+    using directory = new DatabaseSync(join(open.config.stateFolder, 'directory.db'))
     directory.exec("UPDATE account SET mark = NULL WHERE address = 'ana@hcg.sld.cu'")
   }
   write({ 'h.yaml': hospital(['{ name: ana, access: anywhere }', '{ name: eva }']) })

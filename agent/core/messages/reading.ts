@@ -206,6 +206,24 @@ export const readingMessages = {
     'A secret is not written in YAML',
     '{field}: remove the value and change it, since it has been written down. A secret is given by reference: a file, a systemd credential or an environment variable.',
   ),
+  'E-SECRET-PLACE': message(
+    'No queda claro dónde está el secreto',
+    '{field}: escriba exactamente uno: file, credential o env.',
+    'It is not clear where the secret stands',
+    '{field}: write exactly one: file, credential or env.',
+  ),
+  'E-URL': message(
+    'URL incorrecta',
+    '«{found}» no es una URL de estas: {schemes}. No lleva usuario ni contraseña.',
+    'Wrong URL',
+    '"{found}" is no URL of these: {schemes}. It holds no user or password.',
+  ),
+  'E-TLS-NEEDED': message(
+    'Hace falta TLS',
+    'Hacia {host} no se habla sin cifrar: tls o starttls. Solo este mismo equipo puede ir sin él.',
+    'TLS is needed',
+    'Nothing goes to {host} in the clear: tls or starttls. Only this very host may go without.',
+  ),
   'E-UNSUPPORTED': message(
     'Esta versión no lo tiene',
     '«{found}» está previsto, pero esta versión de mailwarden no lo tiene. Lo que hay: {known}.',
