@@ -17,7 +17,7 @@ export const conflict = (detail: string): Judgement => ({ verdict: 'conflict', d
 
 /** Doing again what was done is no conflict. All three resources are in the provider's canonical form. */
 export function judge<R extends Resource>(
-  { change, mark }: MarkedChange<R>,
+  { change, mark, adopt }: MarkedChange<R>,
   found: Observed<R> | undefined,
 ): Judgement {
   const same = (resource: R) => canonicalJson(resource) === canonicalJson(found?.resource)
@@ -25,6 +25,8 @@ export function judge<R extends Resource>(
     if (change.action === 'create') return write
     return change.action === 'delete' ? nothing : conflict('it is gone')
   }
+  if (adopt === true && found.mark === null)
+    return change.before !== null && same(change.before) ? write : conflict('somebody edited it in between')
   if (found.mark !== mark)
     return conflict(found.mark === null ? 'it stands there without our mark' : 'it carries another mark')
   if (change.after !== null && same(change.after)) return nothing

@@ -36,7 +36,15 @@ export class ProviderFailure extends Error {
 }
 
 /** A change together with the mark to leave on the object (see `plan/ownership.ts`). */
-export type MarkedChange<R extends Resource = Resource> = { readonly change: Change<R>; readonly mark: string }
+export type MarkedChange<R extends Resource = Resource> = {
+  readonly change: Change<R>
+  readonly mark: string
+  /**
+   * The object carries no mark and gets ours: an update whose `before` and `after` are what stands. An object that
+   * carries somebody's mark is never adopted.
+   */
+  readonly adopt?: true
+}
 
 export interface Provider<R extends Resource = Resource> extends AsyncDisposable {
   readonly name: ProviderName

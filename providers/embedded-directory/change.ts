@@ -11,14 +11,15 @@ import { type Rows, readAccount, readDomain, removeResource, writeResource } fro
 
 export type DirectoryChange = MarkedChange<DirectoryResource>
 
-export function carryOut(rows: Rows, { change, mark }: DirectoryChange): Outcome {
+export function carryOut(rows: Rows, marked: DirectoryChange): Outcome {
+  const { change, mark } = marked
   const found = change.ref.kind === 'domain' ? readDomain(rows, change.ref.key) : readAccount(rows, change.ref.key)
   // `before` as it was observed, odd order and all: what somebody shuffled by hand is put right, not called a conflict.
   const after = change.after === null ? null : canonicalDirectoryResource(change.after)
-  const judgement = judge({ change: { ...change, after } as DirectoryChange['change'], mark }, found)
+  const judgement = judge({ ...marked, change: { ...change, after } as DirectoryChange['change'] }, found)
   if (judgement.verdict === 'nothing') return { ref: change.ref, result: 'applied' }
   if (judgement.verdict === 'conflict') return { ref: change.ref, result: 'conflict', detail: judgement.detail }
-  const obstacle = obstacleTo(rows, { change, mark })
+  const obstacle = obstacleTo(rows, marked)
   if (obstacle !== undefined) return { ref: change.ref, result: 'conflict', detail: obstacle }
   if (change.action === 'delete') removeResource(rows, change.before)
   else if (after !== null) writeResource(rows, after, mark)

@@ -34,12 +34,13 @@ export type EmbeddedDnsOptions = {
 /** Changes of one zone stand together in one transaction; the zones keep the order of the plan. */
 function byZone(changes: readonly MarkedChange<DnsResource>[]): Map<string, MarkedChange<DnsResource>[]> {
   const zones = new Map<string, MarkedChange<DnsResource>[]>()
-  for (const { change, mark } of changes) {
+  for (const given of changes) {
+    const { change } = given
     const before = change.before === null ? null : canonicalDnsResource(change.before)
     const after = change.after === null ? null : canonicalDnsResource(change.after)
     const resource = after ?? before
     const apex = resource === null ? '' : resource.kind === 'zone' ? resource.apex : resource.zone
-    const marked = { change: { ...change, before, after } as MarkedChange<DnsResource>['change'], mark }
+    const marked = { ...given, change: { ...change, before, after } as MarkedChange<DnsResource>['change'] }
     const earlier = zones.get(apex)
     if (earlier === undefined) zones.set(apex, [marked])
     else earlier.push(marked)

@@ -100,7 +100,8 @@ export class ZoneStore {
       if (judgement.verdict === 'conflict') return { ref, result: 'conflict', detail: judgement.detail }
       if (judgement.verdict === 'write') {
         this.#write(apex, marked)
-        written = true
+        // An adopted object is served as it was.
+        written ||= marked.adopt !== true
       }
       return { ref, result: 'applied' }
     })
@@ -146,7 +147,9 @@ export class ZoneStore {
           before.type,
         )
     } else if (after.kind === 'zone') {
-      this.#statement('INSERT INTO zone (apex, serial, mark) VALUES (?, 1, ?)').run(apex, mark)
+      this.#statement(
+        'INSERT INTO zone (apex, serial, mark) VALUES (?, 1, ?) ON CONFLICT DO UPDATE SET mark = excluded.mark',
+      ).run(apex, mark)
     } else {
       this.#statement(
         `INSERT INTO rrset (zone, owner, type, ttl, "values", mark) VALUES (?, ?, ?, ?, ?, ?)

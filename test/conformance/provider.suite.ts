@@ -45,6 +45,7 @@ export const conformanceTests = [
   'one conflict does not stop the neighbours',
   'an object that a third party removed is created anew',
   'foreign objects are observed without a mark of ours and survive everything',
+  "a third party's object is adopted as it stands, and not when it was edited since",
   'an abort before the start leaves everything undone',
   'an abort in the middle leaves what the outcomes say',
   'a scope shows the same objects as the whole',
@@ -134,6 +135,19 @@ function createBench<R extends Resource>(subject: ConformanceCase<R>) {
       const outcomes: Outcome[] = []
       for await (const outcome of one.provider.apply(marked, signal)) outcomes.push(outcome)
       return outcomes
+    },
+    /** Leaves our mark on an object as it stands. */
+    async adopt(one: Opened<R>, resource: R): Promise<Outcome[]> {
+      const ref = refOf(resource)
+      const change = {
+        action: 'update',
+        ref,
+        before: resource,
+        after: resource,
+        why: 'manifest',
+        source: null,
+      } as const
+      return Array.fromAsync(one.provider.apply([{ change, mark: markOf(installation, ref), adopt: true }], never))
     },
     /** Goes to a state and demands that each change was applied. */
     async reach(one: Opened<R>, desired: readonly R[]): Promise<readonly Change<R>[]> {
@@ -318,6 +332,24 @@ function sharingTests<R extends Resource>(bench: Bench<R>) {
       expect(changes.map(({ action, ref }) => [action, formatRef(ref)])).toEqual([
         ['create', formatRef(refOf(resource))],
       ])
+    },
+    "a third party's object is adopted as it stands, and not when it was edited since": async () => {
+      const one = await bench.open()
+      const full = bench.state(one, fullState(bench))
+      const { resource, edited } = bench.editable(one, full)
+      const rest = full.filter(other => formatRef(refOf(other)) !== formatRef(refOf(resource)))
+      await bench.reach(one, rest)
+      await one.writeBehind(resource, edited)
+      const adopt = (before: R) => bench.adopt(one, before)
+      expect((await adopt(resource)).map(({ result }) => result)).toEqual(['conflict'])
+      expect((await bench.find(one, resource))?.mark).not.toBe(markOf(installation, refOf(resource)))
+      expect((await adopt(edited)).map(({ result }) => result)).toEqual(['applied'])
+      expect(await bench.find(one, resource)).toEqual({
+        resource: edited,
+        mark: markOf(installation, refOf(resource)),
+      })
+      // From now on it is ours like any other.
+      await bench.reach(one, full)
     },
     'foreign objects are observed without a mark of ours and survive everything': async () => {
       const one = await bench.open()
