@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { ProviderFailure } from '../../providers/provider.ts'
 import type { AgentConfig } from '../model/world.ts'
+import { adoptCommands } from './adopt.ts'
 import { CommandFailure, type LocalRunner, loadConfig } from './call.ts'
 import { type Act, collect, type Declare } from './declare.ts'
 import { doctorCommand } from './doctor.ts'
@@ -94,6 +95,7 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
       .option('--yes', say('applyYes')),
     ([file], options) => applyCommand(io, local, file, options),
   )
+  adoptCommands(program, command, act, io, local)
   act(command(program, 'status', say('status')), (_, options) => statusCommand(io, local, options))
   act(
     command(program, 'explain [login] [recipient]', say('explain'))

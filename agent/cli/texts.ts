@@ -107,6 +107,13 @@ const en = {
   progress: '{done} of {total}',
   source: 'because of',
   assumed: 'assumed',
+  adopt: 'take what stands and is declared under management, as it is',
+  unmanaged: 'what stands in the systems and is not ours',
+  adoptNext: 'to adopt these, as they stand: mailwarden adopt --yes',
+  adoptDiffers: '(the manifests want another value: the next plan shows it)',
+  adopted: '{count} adopted',
+  markOfOther: '(carries the mark of another installation)',
+  declaredHere: '(declared in the manifests)',
 } as const
 
 type Texts = { readonly [key in keyof typeof en]: string }
@@ -218,6 +225,13 @@ const es: Texts = {
   progress: '{done} de {total}',
   source: 'a causa de',
   assumed: 'supuesto',
+  adopt: 'toma bajo gestión lo que existe y está declarado, tal como está',
+  unmanaged: 'lo que existe en los sistemas y no es nuestro',
+  adoptNext: 'para adoptarlos tal como están: mailwarden adopt --yes',
+  adoptDiffers: '(los manifiestos piden otro valor: el próximo plan lo muestra)',
+  adopted: '{count} adoptados',
+  markOfOther: '(lleva la marca de otra instalación)',
+  declaredHere: '(declarado en los manifiestos)',
 }
 
 export type TextKey = keyof typeof en

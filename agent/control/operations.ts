@@ -8,10 +8,9 @@ import { explain } from '../decision/explain.ts'
 import { buildSnapshot } from '../decision/snapshot.ts'
 import type { Plan } from '../model/change.ts'
 import type { Language } from '../model/entity.ts'
-import { parseDomainName } from '../model/name.ts'
 import type { Acceptance } from '../plan/guards.ts'
 import { planAgeMaxMs } from '../plan/plan.ts'
-import type { Engine } from '../reconcile/engine.ts'
+import { adoptionOperations } from './adoption-operations.ts'
 import { afterPass } from './after-pass.ts'
 import { incidentOperations } from './incident-operations.ts'
 import { incidentSummaries } from './incident-views.ts'
@@ -19,6 +18,7 @@ import type { Operation, OperationContext, OperationRow } from './operation.ts'
 import { peopleOperations } from './people-operations.ts'
 import { denialOf } from './permission.ts'
 import { failed, type OperationResult } from './protocol.ts'
+import { parseScope } from './scope.ts'
 import {
   type ApplyView,
   countOutcomes,
@@ -29,30 +29,8 @@ import {
   refusedResult,
 } from './views.ts'
 
-function words(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter(item => typeof item === 'string') : []
-}
-
-/** Domains, or institutions standing for all of theirs. */
-function parseScope(engine: Engine, names: readonly string[]): Scope | OperationResult {
-  if (names.length === 0) return 'all'
-  const world = engine.world()
-  const domains = new Set<string>()
-  for (const name of names) {
-    const domain = parseDomainName(name)
-    const known =
-      domain !== undefined &&
-      (world.domains.has(domain) || [...engine.history.owned.values()].some(({ ref }) => ref.key.startsWith(domain)))
-    if (known) domains.add(domain)
-    else if (world.institutions.has(name))
-      for (const [key, { domain: own }] of world.domains) own.institution === name && domains.add(key)
-    else return failed(65, `unknown domain or institution: ${name}`)
-  }
-  return { domains: [...domains] }
-}
-
 const plan: Operation = async (args, { engine, caller, signal }) => {
-  const scope = parseScope(engine, words(args['scope']))
+  const scope = parseScope(engine, args['scope'])
   if (typeof scope === 'object' && 'exit' in scope) return scope
   const { plan } = await engine.plan(scope, parseAcceptance(args['accept']), signal)
   return { exit: planExit(plan), json: { ...planView(plan, caller.language), scope } }
@@ -90,7 +68,7 @@ const apply: Operation = async (args, context) => {
   const { clock, queue } = engine.parts
   const saved = args['plan'] === undefined ? null : parseSaved(args['plan'])
   if (saved === undefined) return failed(65, 'not a saved plan')
-  const scope = saved?.scope ?? parseScope(engine, words(args['scope']))
+  const scope = saved?.scope ?? parseScope(engine, args['scope'])
   if (typeof scope === 'object' && 'exit' in scope) return scope
   let stale = saved !== null && clock.now() - Date.parse(saved.createdAt) > planAgeMaxMs
   return queue.add('operator', async () => {
@@ -192,6 +170,7 @@ export const operations: ReadonlyMap<string, OperationRow> = new Map<string, Ope
   ['apply', { run: apply, changes: writes }],
   ['status', { run: status, changes: reads }],
   ['explain', { run: explainOperation, changes: reads }],
+  ...adoptionOperations,
   ...incidentOperations,
   ...peopleOperations,
 ])

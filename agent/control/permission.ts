@@ -21,6 +21,8 @@ export const permissions: Readonly<Record<string, Permission>> = {
   'incident.list': 'anyone',
   'incident.show': 'anyone',
   apply: ['local', 'sysadmin'],
+  adopt: ['local', 'sysadmin'],
+  unmanaged: 'anyone',
   suspend: closers,
   'incident.report': counter,
   'incident.action': counter,

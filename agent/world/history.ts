@@ -50,6 +50,8 @@ export type IntendedChange = {
   readonly heldBy: string | null
 }
 
+type AdoptedObject = { readonly ref: Ref; readonly digest: Digest }
+
 export type RecordedOutcome = { readonly ref: Ref; readonly result: string; readonly detail?: string }
 
 export function emptyHistory(): History {
@@ -87,6 +89,10 @@ export function foldEntry(history: History, entry: Stored): void {
       break
     case 'apply.completed':
       foldCompleted(history, entry)
+      break
+    case 'objects.adopted':
+      for (const { ref, digest } of (entry.personal?.['objects'] ?? []) as unknown as readonly AdoptedObject[])
+        history.owned.set(formatRef(ref), { ref, digest, heldBy: null })
       break
     case 'ownership.ended':
       for (const ref of (entry.personal?.['refs'] ?? []) as readonly Ref[]) history.owned.delete(formatRef(ref))

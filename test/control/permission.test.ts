@@ -29,6 +29,8 @@ const expected: Readonly<Record<string, string>> = {
   'incident.list': 'local gau-agent sysadmin responder security-lead auditor',
   'incident.show': 'local gau-agent sysadmin responder security-lead auditor',
   apply: 'local sysadmin',
+  adopt: 'local sysadmin',
+  unmanaged: 'local gau-agent sysadmin responder security-lead auditor',
   suspend: 'local sysadmin responder security-lead',
   'incident.report': 'gau-agent responder security-lead',
   'incident.action': 'gau-agent responder security-lead',
