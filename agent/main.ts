@@ -7,10 +7,11 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { mkdir, open, rename } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
-import type { CredentialStore, Notifier } from '../providers/provider.ts'
+import type { CredentialStore, MailHost, Notifier } from '../providers/provider.ts'
 import { CommandFailure } from './cli/call.ts'
 import { exits, type Io } from './cli/io.ts'
 import { authenticateCaller } from './control/caller.ts'
+import { heldMailStore } from './control/held-mail.ts'
 import { operations, runOperation } from './control/operations.ts'
 import type { OperationResult } from './control/protocol.ts'
 import { BrokenInvariant } from './core/assert.ts'
@@ -32,7 +33,7 @@ import type { Register, Stored } from './register/register.ts'
 import { openSqliteRegister } from './register/sqlite.ts'
 import { openForReading as openStoreForReading, readLogId } from './register/store.ts'
 import { generateDkimKey } from './standards/dkim.ts'
-import { openNotifier, openSystems, targetOf } from './systems.ts'
+import { openMailHosts, openNotifier, openSystems, targetOf } from './systems.ts'
 import { emptyHistory, foldEntry, type History } from './world/history.ts'
 
 const day = (timeZone: string) => ({ today: dayOf(systemClock.now(), timeZone), timeZone })
@@ -44,6 +45,7 @@ export type Open = AsyncDisposable & {
   readonly engine: Engine
   readonly credentials: CredentialStore
   readonly notifier: Notifier
+  readonly hosts: readonly MailHost[]
   /** Sentences about a register that does not verify; empty when it does. */
   readonly findings: () => readonly string[]
   /** Resolves when the newest head stands in every witness. */
@@ -108,10 +110,12 @@ async function openForWriting(config: AgentConfig, log: Log, mode: 'write' | 'se
     generateDkimKey,
     writeDkimKey: (domain, selector, pem) => writeDkimKey(config, domain, selector, pem),
   })
+  const hosts = openMailHosts(config.providers.mail, systemClock, host => heldMailStore(engine, host))
   return {
     engine,
     credentials: opened.credentials,
     notifier: await openNotifier(config.providers.notify),
+    hosts,
     findings: () =>
       register.trust.ok ? [] : register.trust.findings.map(finding => formatFinding(finding, config.operator.language)),
     witness: () => register.witness(),
@@ -119,6 +123,7 @@ async function openForWriting(config: AgentConfig, log: Log, mode: 'write' | 'se
     troubles: () => register.troubles,
     acceptHead: (actor, reason) => register.acceptHead(actor, reason),
     async [Symbol.asyncDispose]() {
+      for (const host of hosts) await host[Symbol.asyncDispose]()
       await opened[Symbol.asyncDispose]()
       await register[Symbol.asyncDispose]()
     },
@@ -173,6 +178,7 @@ async function openForReading(config: AgentConfig): Promise<Open> {
     engine,
     credentials: opened.credentials,
     notifier: { send: readOnly },
+    hosts: [],
     findings: () => verdict.findings,
     witness: async () => {},
     signAgain: readOnly,

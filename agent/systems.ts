@@ -5,11 +5,18 @@
 import { existsSync } from 'node:fs'
 import { describeEmbeddedDirectory, openEmbeddedDirectory } from '../providers/embedded-directory/directory.ts'
 import { openEmbeddedDns } from '../providers/embedded-dns/dns.ts'
-import { type CredentialStore, type Notifier, type Provider, ProviderFailure } from '../providers/provider.ts'
+import {
+  type CredentialStore,
+  type MailHost,
+  type Notifier,
+  type Provider,
+  ProviderFailure,
+} from '../providers/provider.ts'
 import { openSpool } from '../providers/spool/spool.ts'
 import { openWhenNeeded } from '../providers/when-needed.ts'
+import type { HeldMailStore } from './control/held-mail.ts'
 import type { Clock } from './core/clock.ts'
-import type { DirectoryConfig, DnsConfig, NotifyConfig, ProvidersConfig } from './model/providers.ts'
+import type { DirectoryConfig, DnsConfig, MailHostConfig, NotifyConfig, ProvidersConfig } from './model/providers.ts'
 import type { ProviderName } from './model/resource.ts'
 
 /** `read`: nothing is made, not even an empty file, and nobody listens. `serve`: the embedded name server answers too. */
@@ -95,4 +102,15 @@ export async function openNotifier(config: NotifyConfig): Promise<Notifier> {
     case 'smtp':
       throw new ProviderFailure('unsupported', 'smtp is not built yet', { retry: 'never' })
   }
+}
+
+export function openMailHosts(
+  configs: readonly MailHostConfig[],
+  _clock: Clock,
+  _heldBy: (host: string) => HeldMailStore,
+): MailHost[] {
+  const [first] = configs
+  if (first !== undefined)
+    throw new ProviderFailure('unsupported', `${first.kind} is not built yet`, { retry: 'never' })
+  return []
 }

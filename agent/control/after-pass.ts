@@ -3,12 +3,13 @@
  * very door that it closes: the live decision decides a request, the directory is read again.
  */
 
-import type { Notifier } from '../../providers/provider.ts'
+import type { MailHost, Notifier } from '../../providers/provider.ts'
 import type { Clock } from '../core/clock.ts'
 import { decide } from '../decision/decide.ts'
 import type { Snapshot } from '../decision/snapshot.ts'
 import type { Incident, LeverState } from '../incident/incident.ts'
 import { openIncidents } from '../incident/lifecycle.ts'
+import { type DoorReport, doorEntries, isOpenOnHosts } from '../incident/mail-doors.ts'
 import { leverEntries } from '../incident/recovery.ts'
 import type { Lever } from '../model/incident.ts'
 import type { DirectoryAccount, DirectoryDomain } from '../model/resource.ts'
@@ -17,11 +18,22 @@ import { isProvisioned } from '../model/world.ts'
 import { deliverNotices, makeNotices } from '../notify/follow.ts'
 import { daemonActor, type Engine } from '../reconcile/engine.ts'
 import type { LivePolicy } from './live.ts'
+import { workMailDoors } from './mail-doors.ts'
 
-export type AfterPassParts = { readonly engine: Engine; readonly notifier: Notifier; readonly live: LivePolicy | null }
+export type AfterPassParts = {
+  readonly engine: Engine
+  readonly notifier: Notifier
+  readonly live: LivePolicy | null
+  readonly hosts: readonly MailHost[]
+}
 
-export async function afterPass({ engine, notifier, live }: AfterPassParts, signal: AbortSignal): Promise<void> {
-  await recordLevers(engine, live, signal)
+/** @returns what a mail host could not do, one sentence each; the next pass tries again. */
+export async function afterPass(
+  { engine, notifier, live, hosts }: AfterPassParts,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const { reports, failures } = await workMailDoors(engine, hosts, signal)
+  await recordLevers({ engine, live, reports }, signal)
   const { clock, log } = engine.parts
   await deliverNotices(makeNotices(engine.history.incidents, engine.world()), {
     notifier,
@@ -29,9 +41,18 @@ export async function afterPass({ engine, notifier, live }: AfterPassParts, sign
     clock,
     log,
   })
+  return failures
 }
 
-async function recordLevers(engine: Engine, live: LivePolicy | null, signal: AbortSignal): Promise<void> {
+type Looked = {
+  readonly engine: Engine
+  readonly live: LivePolicy | null
+  readonly reports: readonly DoorReport[]
+}
+
+async function recordLevers({ engine, live, reports }: Looked, signal: AbortSignal): Promise<void> {
+  const by = { actor: daemonActor, at: engine.parts.clock.now() }
+  await engine.append(doorEntries(engine.history.incidents, reports, by))
   const open = openIncidents(engine.history.incidents).filter(({ drill }) => !drill)
   const world = engine.world()
   const domains = [...new Set(open.map(incident => incident.scope.domain))]
@@ -40,11 +61,13 @@ async function recordLevers(engine: Engine, live: LivePolicy | null, signal: Abo
   const standing = new Map(observed.map(({ resource }) => [`${resource.kind}:${resource.key}`, resource]))
   const probed: Probed = { world, standing, snapshot: live?.snapshot() ?? null, clock: engine.parts.clock }
   const found = open.flatMap(incident =>
-    incident.levers.map(lever => ({ incident: incident.id, lever, state: probe(lever, incident, probed) })),
+    incident.levers.map(lever => {
+      const own = reports.filter(report => report.incident === incident.id)
+      const state = isOpenOnHosts(lever, own) ? ('failed' as const) : probe(lever, incident, probed)
+      return { incident: incident.id, lever, state }
+    }),
   )
-  await engine.append(
-    leverEntries(engine.history.incidents, found, { actor: daemonActor, at: engine.parts.clock.now() }),
-  )
+  await engine.append(leverEntries(engine.history.incidents, found, by))
 }
 
 type Probed = {

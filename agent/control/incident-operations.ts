@@ -11,6 +11,7 @@ import { wordsOf } from '../core/messages.ts'
 import type { ActContext, ActResult, Done } from '../incident/acting.ts'
 import { annul, release, withdraw } from '../incident/ending.ts'
 import type { Incident } from '../incident/incident.ts'
+import { heldMailOf } from '../incident/mail-doors.ts'
 import { fileReport, recordAction, reviewReport, verifyAction } from '../incident/papers.ts'
 import { provesPerson, type Token } from '../incident/people.ts'
 import { decideMail, rotate } from '../incident/recovery.ts'
@@ -23,7 +24,7 @@ import { isProvisioned, type World } from '../model/world.ts'
 import type { Acceptance } from '../plan/guards.ts'
 import { generatePassword, hashPassword } from '../standards/password.ts'
 import { afterPass } from './after-pass.ts'
-import { heldMail, incidentSummaries, incidentView } from './incident-views.ts'
+import { incidentSummaries, incidentView } from './incident-views.ts'
 import type { Operation, OperationContext, OperationRow } from './operation.ts'
 import { failed, type OperationResult } from './protocol.ts'
 import { diagnosticsView, refusedResult } from './views.ts'
@@ -70,7 +71,7 @@ function actContext(context: OperationContext): ActContext {
     unknownScope: text => unknownScope(context, text),
     suggest,
     scopeNames: () => [...world.domains.keys(), ...world.accounts.keys()],
-    heldMail,
+    heldMailOf,
     inboundOf: domain => world.domains.get(domain)?.domain.inboundWhenSuspended,
   }
 
@@ -166,7 +167,8 @@ async function moveDoors(
         if (undone !== undefined) trouble = `${undone.ref.kind} ${undone.ref.key}: ${undone.detail ?? undone.result}`
         live?.refresh()
       }
-      await afterPass(context, signal)
+      const failures = await afterPass(context, signal)
+      trouble ??= failures[0]
     } catch (error) {
       if (!(error instanceof ProviderFailure)) throw error
       trouble = error.message

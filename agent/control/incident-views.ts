@@ -1,17 +1,15 @@
 /** The JSON of incidents, for `incident show`, `incident list` and `status`. */
 import { formatInstant } from '../core/clock.ts'
-import { type HeldMail, releaseGate, stateOf } from '../incident/gate.ts'
+import { releaseGate, stateOf } from '../incident/gate.ts'
 import type { Incident } from '../incident/incident.ts'
+import { heldMailOf } from '../incident/mail-doors.ts'
 import type { Engine } from '../reconcile/engine.ts'
-
-/** No queue lever exists with embedded parts: no message is held anywhere that somebody could decide on. */
-export const heldMail: HeldMail = 'none'
 
 export function incidentView(incident: Incident): Record<string, unknown> {
   const { id, scope, approvals, rotation, ended } = incident
   return {
     id,
-    state: stateOf(incident, heldMail),
+    state: stateOf(incident, heldMailOf(incident)),
     class: incident.class,
     domain: scope.domain,
     account: scope.account,
@@ -21,11 +19,15 @@ export function incidentView(incident: Incident): Record<string, unknown> {
     containedAt: incident.containedAt === null ? null : formatInstant(incident.containedAt),
     reasons: incident.reasons.map(({ text }) => text ?? ''),
     levers: Object.fromEntries(incident.levers.map(lever => [lever, incident.progress.get(lever) ?? 'pending'])),
+    doors: [...incident.doors].map(([name, door]) => {
+      const [host, kind] = name.split('/')
+      return { host, door: kind, ...door }
+    }),
     reports: incident.reports.map(report => ({ ...report, at: formatInstant(report.at) })),
     actions: incident.actions,
     rotatedAt: rotation === null ? null : formatInstant(rotation.at),
     mailDecision: incident.mail,
-    missing: ended === null ? releaseGate(incident, heldMail) : [],
+    missing: ended === null ? releaseGate(incident, heldMailOf(incident)) : [],
     releaseApprovedBy: approvals.release?.by ?? null,
     annulApprovedBy: approvals.annul?.by ?? null,
     notices: incident.notices.map(notice => ({ ...notice, at: formatInstant(notice.at) })),

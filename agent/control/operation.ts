@@ -1,5 +1,5 @@
 /** What an operation is given and gives: the shape that every command of the agent has. Types only. */
-import type { CredentialStore, Notifier } from '../../providers/provider.ts'
+import type { CredentialStore, MailHost, Notifier } from '../../providers/provider.ts'
 import type { Token } from '../incident/people.ts'
 import type { Language } from '../model/entity.ts'
 import type { Engine } from '../reconcile/engine.ts'
@@ -27,6 +27,7 @@ export type OperationContext = {
   /** The running daemon; null when a command works by itself. */
   readonly daemon: { readonly pid: number; readonly startedAt: string } | null
   readonly live: LivePolicy | null
+  readonly hosts: readonly MailHost[]
   /** Sentences about a register that does not verify; empty when it does. */
   readonly findings: () => readonly string[]
   /** Resolves when the newest head stands in every witness. */

@@ -31,7 +31,7 @@ export type ActContext = {
   readonly suggest: (word: string, known: Iterable<string>) => string | undefined
   /** Domains and addresses, for "did you mean". */
   readonly scopeNames: () => Iterable<string>
-  readonly heldMail: HeldMail
+  readonly heldMailOf: (incident: Incident) => HeldMail
   /** What the manifests say now of inbound mail during a hold; undefined for a domain that nobody knows. */
   readonly inboundOf?: (domain: DomainName) => Inbound | undefined
 }

@@ -129,7 +129,7 @@ export function release(incidents: Incidents, args: { readonly incident: string 
   if ('ok' in incident) return incident
   const digest = releaseDigest(incident)
   const turn = turnOf(incident.approvals.release, { digest, pair: incidentPair, incident }, context)
-  const refusals = releaseGate(incident, context.heldMail).map(code => finding(code, gateValues(incident)))
+  const refusals = releaseGate(incident, context.heldMailOf(incident)).map(code => finding(code, gateValues(incident)))
   if (turn.turn === 'none') refusals.push(twoPersons(turn, context))
   if (turn.turn === 'none' || refusals.length > 0) return refused(3, refusals)
   const { id, scope } = incident

@@ -70,6 +70,9 @@ export type TakenNotice = {
   readonly how: 'sent' | 'printed'
 }
 
+/** A door of a mail host as it was last found: sessions or queued messages that are open (null: can't be counted), and held. */
+export type Door = { readonly open: number | null; readonly held: number; readonly failed: boolean }
+
 export type Incident = {
   readonly id: string
   readonly class: IncidentClass
@@ -77,6 +80,8 @@ export type Incident = {
   readonly levers: readonly Lever[]
   /** Of the levers in `levers`; what is absent is pending. */
   readonly progress: ReadonlyMap<Lever, LeverState>
+  /** By `<host>/<door>`. */
+  readonly doors: ReadonlyMap<string, Door>
   /** When every lever stood verified for the first time. */
   readonly containedAt: Instant | null
   /** As the manifests said when it was declared; null in entries that do not tell. */

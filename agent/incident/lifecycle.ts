@@ -110,6 +110,7 @@ function declare(incidents: Incidents, entry: Stored): Incidents {
     scope: scopeOf(entry, domain),
     levers: leversOf(entry.facts['levers']),
     progress: new Map(),
+    doors: new Map(),
     containedAt: null,
     inbound: inbounds.find(known => known === entry.facts['inbound']) ?? null,
     drill: entry.facts['drill'] === true,
@@ -136,7 +137,9 @@ function applyToIncident(incidents: Incidents, entry: Stored): Incidents {
   const step = Object.hasOwn(steps, entry.kind) ? steps[entry.kind] : undefined
   const incident = incidents.byId.get(textOf(entry.facts['incident']) ?? '')
   // What comes after the end changes nothing: an ended incident is not ended a second time, nor opened again.
-  if (step === undefined || incident === undefined || incident.ended !== null) return incidents
+  if (step === undefined || incident === undefined) return incidents
+  // But for held mail, which goes on after the end and is followed until none is left.
+  if (incident.ended !== null && entry.kind !== 'suspension.door') return incidents
   const next = step(incident, entry)
   if (next === 'disbelieved')
     return { ...incidents, disbelieved: [...incidents.disbelieved, { index: entry.index, incident: incident.id }] }
@@ -148,6 +151,7 @@ type Step = (incident: Incident, entry: Stored) => Incident | 'disbelieved'
 const steps: Readonly<Record<string, Step>> = {
   'incident.joined': join,
   'suspension.lever': moveLever,
+  'suspension.door': moveDoor,
   'report.received': receiveReport,
   'report.accepted': (incident, entry) => review(incident, entry, 'accepted'),
   'report.returned': (incident, entry) => review(incident, entry, 'returned'),
@@ -192,6 +196,13 @@ function moveLever(incident: Incident, entry: Stored): Incident {
   if (!levers.includes(lever) || !leverStates.includes(state)) return incident
   const moved = { ...incident, progress: new Map(incident.progress).set(lever, state) }
   return incident.containedAt === null && isContained(moved) ? { ...moved, containedAt: instantOf(entry) } : moved
+}
+
+function moveDoor(incident: Incident, { facts }: Stored): Incident {
+  const name = `${textOf(facts['host']) ?? ''}/${textOf(facts['door']) ?? ''}`
+  const open = typeof facts['open'] === 'number' ? facts['open'] : null
+  const door = { open, held: numberOf(facts['held']), failed: facts['failed'] === true }
+  return { ...incident, doors: new Map(incident.doors).set(name, door) }
 }
 
 function receiveReport(incident: Incident, entry: Stored): Incident {

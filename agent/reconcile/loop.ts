@@ -28,8 +28,8 @@ export type Projection = {
 export type LoopParts = {
   readonly engine: Engine
   readonly projection: Projection
-  /** After each pass: verify levers, send notices. */
-  readonly afterPass: (signal: AbortSignal) => Promise<void>
+  /** After each pass: mail doors, levers verified, notices sent. Gives what has to be tried again. */
+  readonly afterPass: (signal: AbortSignal) => Promise<readonly string[]>
   readonly signal: AbortSignal
   readonly fail: (error: unknown) => void
 }
@@ -80,9 +80,10 @@ export function startLoop(parts: LoopParts): Loop {
         const report = await engine.reconcile({ lane, scope, actor: daemonActor, signal })
         projection.refresh()
         reportPass(engine, lane, report)
-        await parts.afterPass(signal)
+        const failures = await parts.afterPass(signal)
         // What a provider did not do, and what an incident cut short, is taken up again soon.
-        if (!report.converged || report.outcomes.some(({ result }) => result !== 'applied')) void retryLater()
+        if (failures.length > 0 || !report.converged || report.outcomes.some(({ result }) => result !== 'applied'))
+          void retryLater()
         else retryMs = retryFirstMs
       } catch (error) {
         if (error instanceof BrokenInvariant) return parts.fail(error)

@@ -27,6 +27,11 @@ export const unknownDigest: Digest = ''
 
 export type AcceptedEstate = { readonly estate: InstitutionEstate; readonly digest: Digest; readonly index: number }
 
+/** A message that we hold in a queue, under one scope; with the instant of its arrival, since short ids are used again. */
+export type HeldMessage = { readonly id: string; readonly arrivedAt: Instant; readonly scope: string }
+
+export const heldKey = ({ id, arrivedAt, scope }: HeldMessage): string => `${id} ${arrivedAt} ${scope}`
+
 export type History = {
   /** Entries folded so far. */
   size: number
@@ -36,6 +41,8 @@ export type History = {
   readonly owned: Map<string, Owned>
   /** Applied deletes, for the limit over rolling 24 hours. */
   readonly deletes: { readonly at: Instant; readonly count: number; readonly accepted: boolean }[]
+  /** By mail host, then by `heldKey`. */
+  readonly heldMail: Map<string, Map<string, HeldMessage>>
   incidents: Incidents
   tokens: Tokens
   /** Newest completed run, for `status`. */
@@ -61,6 +68,7 @@ export function emptyHistory(): History {
     dkim: new Map(),
     owned: new Map(),
     deletes: [],
+    heldMail: new Map(),
     incidents: emptyIncidents,
     tokens: emptyTokens,
     lastRun: null,
@@ -94,6 +102,10 @@ export function foldEntry(history: History, entry: Stored): void {
       for (const { ref, digest } of (entry.personal?.['objects'] ?? []) as unknown as readonly AdoptedObject[])
         history.owned.set(formatRef(ref), { ref, digest, heldBy: null })
       break
+    case 'mail.held':
+    case 'mail.unheld':
+      foldHeldMail(history, entry)
+      break
     case 'ownership.ended':
       for (const ref of (entry.personal?.['refs'] ?? []) as readonly Ref[]) history.owned.delete(formatRef(ref))
       break
@@ -108,6 +120,15 @@ function foldAccepted(history: History, entry: Stored): void {
   if (estate === undefined) return
   const institution = String(entry.facts['institution'])
   history.accepted.set(institution, { estate, digest: String(entry.facts['digest']), index: entry.index })
+}
+
+function foldHeldMail(history: History, entry: Stored): void {
+  const host = String(entry.facts['host'])
+  const held = history.heldMail.get(host) ?? new Map<string, HeldMessage>()
+  for (const message of (entry.personal?.['messages'] ?? []) as unknown as readonly HeldMessage[])
+    if (entry.kind === 'mail.held') held.set(heldKey(message), message)
+    else held.delete(heldKey(message))
+  history.heldMail.set(host, held)
 }
 
 function foldIntended(history: History, entry: Stored): void {

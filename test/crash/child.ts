@@ -14,6 +14,7 @@ const context = {
   engine: open.engine,
   credentials: open.credentials,
   notifier,
+  hosts: [],
   caller: { actor: { person: 'ana', role: 'responder' }, token, refused: false, language: 'en' as const },
   progress: () => {},
   signal,

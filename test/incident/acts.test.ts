@@ -430,7 +430,7 @@ describe('recovery', () => {
 
 describe('release (S39 to S41, K3)', () => {
   test('all that is missing is listed at once', () => {
-    expect(releaseBy(suspended(), 'ana', { heldMail: 'undecided' })).toEqual([
+    expect(releaseBy(suspended(), 'ana', { heldMailOf: () => 'undecided' })).toEqual([
       3,
       'E-NO-REPORT',
       'E-NO-ACTIONS',
@@ -558,10 +558,10 @@ describe('release (S39 to S41, K3)', () => {
 
   test('held mail has to be decided, then it goes', () => {
     const world = ready()
-    expect(releaseBy(world, 'ana', { heldMail: 'undecided' })).toEqual([3, 'E-HELD-MAIL'])
+    expect(releaseBy(world, 'ana', { heldMailOf: () => 'undecided' })).toEqual([3, 'E-HELD-MAIL'])
     world.do(decideMail(world.incidents, { incident: id, decision: 'keep' }, contextOf('ana')))
-    releaseBy(world, 'ana', { heldMail: 'undecided' })
-    expect(releaseBy(world, 'berta', { heldMail: 'undecided' })).toEqual([0, 'M-RELEASED'])
+    releaseBy(world, 'ana', { heldMailOf: () => 'undecided' })
+    expect(releaseBy(world, 'berta', { heldMailOf: () => 'undecided' })).toEqual([0, 'M-RELEASED'])
   })
 
   test('an unknown incident, and one that ended otherwise', () => {

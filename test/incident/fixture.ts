@@ -48,7 +48,7 @@ export function contextOf(person: string, changes: Partial<ActContext> = {}): Ac
     // The nearest by first letters is enough to see that a suggestion is passed on.
     suggest: (word, known) => [...known].find(name => word !== '' && name.slice(0, 3) === word.slice(0, 3)),
     scopeNames: () => [...domains, ...accounts],
-    heldMail: 'none',
+    heldMailOf: () => 'none',
     ...changes,
   }
 }

@@ -198,7 +198,7 @@ function play(
   for (const step of steps) {
     at += step.later
     const before = world.incidents
-    const result = world.do(doing[step.act](before, step, contextOf(step.who, { at, heldMail })))
+    const result = world.do(doing[step.act](before, step, contextOf(step.who, { at, heldMailOf: () => heldMail })))
     after(world, before, step, result)
   }
   return world

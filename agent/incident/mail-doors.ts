@@ -1,0 +1,91 @@
+/**
+ * What a hold closes on the mail hosts beside the directory and the live decision: sessions that live, caches that still
+ * let in, mail that waits in queues (contract section 6). Which of them, for which scope, and what the answers mean for
+ * the levers. Pure; the hosts are asked in `control/mail-doors.ts`.
+ */
+import { formatInstant, type Instant } from '../core/clock.ts'
+import type { Hold, HoldScope, Lever } from '../model/incident.ts'
+import type { Address, DomainName } from '../model/name.ts'
+import type { Actor, NewEntry } from '../register/register.ts'
+import type { HeldMail } from './gate.ts'
+import type { Door, Incident, Incidents } from './incident.ts'
+
+const loginDoors = ['sessions', 'caches'] as const
+const queueDoors = ['queue'] as const
+
+/** The door on a mail host that a lever needs closed beside its own. */
+const doorsOf: Readonly<Record<Lever, readonly string[]>> = {
+  send: queueDoors,
+  relay: queueDoors,
+  receive: queueDoors,
+  login: loginDoors,
+  submission: loginDoors,
+  collection: loginDoors,
+  administrator: loginDoors,
+}
+
+export type DoorTask = { readonly incident: string; readonly scope: HoldScope; readonly doors: readonly string[] }
+
+/** Accounts of a domain that have a lever of their own. */
+export type SpecialAccounts = (
+  domain: DomainName,
+) => { readonly administrator: Address; readonly collector: Address | null } | undefined
+
+/** What to close for a hold. A lever of one account of the domain closes that account's sessions, not everybody's. */
+export function doorTasks({ incident, scope, levers }: Hold, special: SpecialAccounts): DoorTask[] {
+  const tasks: DoorTask[] = []
+  const has = (...wanted: readonly Lever[]) => wanted.some(lever => levers.includes(lever))
+  if (has('send', 'receive', 'relay')) tasks.push({ incident, scope, doors: queueDoors })
+  if (has('login', 'submission')) return [{ incident, scope, doors: loginDoors }, ...tasks]
+  const own = special(scope.domain)
+  const single = (account: Address | null | undefined) =>
+    account == null ? [] : [{ incident, scope: { domain: scope.domain, account }, doors: loginDoors }]
+  if (scope.account !== null)
+    return has('collection', 'administrator') ? [{ incident, scope, doors: loginDoors }, ...tasks] : tasks
+  if (has('collection')) tasks.push(...single(own?.collector))
+  if (has('administrator')) tasks.push(...single(own?.administrator))
+  return tasks
+}
+
+/** How a door of a host stands for an incident; `failure` where the host did not answer. */
+export type DoorReport = Door & { readonly incident: string; readonly host: string; readonly door: string }
+
+/** True when a host tells of something open that the lever closes, or could not be asked. */
+export function isOpenOnHosts(lever: Lever, reports: readonly DoorReport[]): boolean {
+  return reports.some(({ door, open, failed }) => doorsOf[lever].includes(door) && (failed || (open ?? 0) > 0))
+}
+
+/** Entries for the doors that stand otherwise than the register has it. */
+export function doorEntries(
+  incidents: Incidents,
+  reports: readonly DoorReport[],
+  by: { readonly actor: Actor; readonly at: Instant },
+): NewEntry[] {
+  return reports.flatMap(({ incident: id, host, door, open, held, failed }): NewEntry[] => {
+    const known = incidents.byId.get(id)?.doors.get(`${host}/${door}`)
+    if (known?.open === open && known.held === held && known.failed === failed) return []
+    const facts = { incident: id, host, door, open, held, failed }
+    return [{ kind: 'suspension.door', actor: by.actor, at: formatInstant(by.at), subject: id, rule: 'S37', facts }]
+  })
+}
+
+/** Whether somebody has to decide on mail before a release (P6). A queue that could not be asked may hold some. */
+export function heldMailOf({ doors }: Incident): HeldMail {
+  for (const [name, { held, failed }] of doors) if (name.endsWith('/queue') && (held > 0 || failed)) return 'undecided'
+  return 'none'
+}
+
+/**
+ * Ended incidents whose held mail is to go on: it was decided so, or the suspension was unfounded. What another open
+ * hold covers stays.
+ */
+export function queuesToOpen(incidents: Incidents, holds: readonly Hold[]): Incident[] {
+  return [...incidents.byId.values()].filter(({ ended, mail, doors, drill, scope }) => {
+    if (ended === null || drill || (ended.how === 'released' && mail !== 'release')) return false
+    if (![...doors].some(([name, { held }]) => name.endsWith('/queue') && held > 0)) return false
+    return !holds.some(
+      hold =>
+        hold.scope.domain === scope.domain && (hold.scope.account === null || hold.scope.account === scope.account),
+    )
+  })
+}
