@@ -59,15 +59,14 @@ function toReport({ incident }: DoorTask, host: MailHost, { door, open, held }: 
 /** An incident may have more than one task at a door (collector and administrator): what stands open adds up. */
 function merged(reports: readonly DoorReport[]): DoorReport[] {
   const byDoor = Map.groupBy(reports, ({ incident, door }) => `${incident} ${door}`)
-  return [...byDoor.values()].map(([first, ...rest]) =>
-    rest.reduce(
-      (sum, report) => ({
-        ...sum,
-        open: sum.open === null && report.open === null ? null : (sum.open ?? 0) + (report.open ?? 0),
-        held: sum.held + report.held,
-        failed: sum.failed || report.failed,
-      }),
-      first as DoorReport,
-    ),
-  )
+  return [...byDoor.values()].map((same): DoorReport => {
+    const [first] = same as [DoorReport]
+    const counted = same.flatMap(({ open }) => open ?? [])
+    return {
+      ...first,
+      open: counted.length === 0 ? null : counted.reduce((sum, open) => sum + open, 0),
+      held: same.reduce((sum, { held }) => sum + held, 0),
+      failed: same.some(({ failed }) => failed),
+    }
+  })
 }
