@@ -1,7 +1,7 @@
 /** Compares what should stand with what does. Pure. Never plans a change to an object that is not ours by both keys. */
 
 import type { Observed } from '../../providers/provider.ts'
-import { canonicalJson, digestOf } from '../core/digest.ts'
+import { digestOf } from '../core/digest.ts'
 import { type Desired, type DesiredSet, domainOfResource } from '../desired/desired.ts'
 import type { Change, Held, Why } from '../model/change.ts'
 import { formatRef, type Ref, type Resource, refOf } from '../model/resource.ts'
@@ -54,7 +54,7 @@ function judgeWanted(input: DiffInput, wanted: Desired, found: Observed | undefi
   const ours = found.mark === markOf(input.installation, ref)
   const known = input.history.owned.has(key)
   if (!ours || !known) return { ref, reason: ours ? 'not-in-register' : known ? 'mark-lost' : 'exists' }
-  if (canonicalJson(found.resource) === canonicalJson(wanted.resource)) return null
+  if (isSame(found.resource, wanted.resource)) return null
   return {
     action: 'update',
     ref,
@@ -63,6 +63,18 @@ function judgeWanted(input: DiffInput, wanted: Desired, found: Observed | undefi
     why: whyOf(input, wanted, found.resource),
     source,
   }
+}
+
+/** As their canonical JSON would say: a resource is flat, of words, numbers and lists of words. */
+function isSame(a: Resource, b: Resource): boolean {
+  const [one, other] = [a, b] as unknown as Record<string, unknown>[]
+  const keys = Object.keys(one ?? {})
+  if (keys.length !== Object.keys(other ?? {}).length) return false
+  return keys.every(key => {
+    const [left, right] = [one?.[key], other?.[key]]
+    if (!Array.isArray(left) || !Array.isArray(right)) return left === right
+    return left.length === right.length && left.every((item, index) => item === right[index])
+  })
 }
 
 export function diff(input: DiffInput): Difference {
@@ -76,7 +88,7 @@ export function diff(input: DiffInput): Difference {
     const incident = wanted.holds[0] ?? input.holdOn(domainOfResource(wanted.resource))
     if (incident === undefined) continue
     const free = input.free.get(key)
-    const keptBack = free === undefined || canonicalJson(free.resource) !== canonicalJson(wanted.resource)
+    const keptBack = free === undefined || !isSame(free.resource, wanted.resource)
     if (keptBack) held.push({ ref: refOf(wanted.resource), incident })
   }
   const vanished: Ref[] = []

@@ -60,10 +60,11 @@ export function makePlan(input: PlanInput): Planned {
   const holds = new Map(
     world.holds.filter(hold => hold.scope.account === null).map(hold => [hold.scope.domain as string, hold.incident]),
   )
+  const wanted = canonicalSet(desired(scoped), input.canonical)
   const difference = diff({
     installation,
-    desired: canonicalSet(desired(scoped), input.canonical),
-    free: canonicalSet(desired(withoutHolds(scoped)), input.canonical),
+    desired: wanted,
+    free: world.holds.length === 0 ? wanted : canonicalSet(desired(withoutHolds(scoped)), input.canonical),
     observed: input.observed,
     history,
     holdOn: domain => holds.get(domain),
@@ -88,9 +89,10 @@ export function makePlan(input: PlanInput): Planned {
     now: input.now,
     acceptance: input.acceptance,
   })
-  const keys = [...new Set([...keylessDomains(scoped), ...(input.keysMade ?? [])])].toSorted()
-  const announced = (change: Change) =>
-    change.action === 'create' && keys.some(domain => change.ref.key.includes(`._domainkey.${domain}`))
+  const keyed = new Set<string>([...keylessDomains(scoped), ...(input.keysMade ?? [])])
+  const keys = ([...keyed] as DomainName[]).toSorted()
+  const announced = ({ action, ref }: Change) =>
+    action === 'create' && ref.kind === 'rrset' && ref.key.includes('._domainkey.') && keyed.has(domainOfRef(ref))
   const contested = difference.contested.map(({ ref, reason }) => ({ ref, reason: contestedReasons[reason] }))
   return {
     vanished: difference.vanished,

@@ -1,4 +1,5 @@
 /** Every benchmark in one run, one after the other: `npm run bench`. Figures are ratios against a reference beside ours. */
+import { benchPlan } from './plan.ts'
 import { benchPolicy } from './policy.ts'
 import { benchReconcile } from './reconcile.ts'
 import { benchRegister } from './register.ts'
@@ -8,6 +9,7 @@ const validate = await benchValidate()
 console.log(`${validate.name}: ${validate.ratio.toFixed(2)} of the YAML library alone   ${validate.detail}`)
 await benchPolicy()
 await benchReconcile()
+await benchPlan()
 const register = await benchRegister()
 const one = register.appendOneByOne / register.bareOneByOne
 const batch = register.appendBatch / register.bareBatch
