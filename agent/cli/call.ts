@@ -7,20 +7,9 @@ import { controlSocketPath, type OperationResult } from '../control/protocol.ts'
 import { formatDiagnostic } from '../core/messages.ts'
 import { readConfig } from '../manifest/config.ts'
 import type { AgentConfig } from '../model/world.ts'
-import { exits, type Io, readToken } from './io.ts'
+import { CommandFailure, exits, type Io, readToken } from './io.ts'
 
 export type GlobalOptions = { readonly config?: string; readonly tokenFile?: string }
-
-/** A command that can't go on: the sentence and the exit code. */
-export class CommandFailure extends Error {
-  override readonly name = 'CommandFailure'
-  readonly exit: number
-
-  constructor(exit: number, message: string) {
-    super(message)
-    this.exit = exit
-  }
-}
 
 /** Does an operation without a daemon. Named by the composition root. */
 export type LocalRunner = (
@@ -59,14 +48,19 @@ export async function call(
   args: Readonly<Record<string, unknown>>,
 ): Promise<OperationResult> {
   const config = await loadConfig(options, io)
-  const token = readToken(options.tokenFile, io.environment)
+  const token = readToken(options.tokenFile, io)
   const request = {
     operation,
     args: { ...args, language: io.language },
     user: userInfo().username,
     ...(token === undefined ? {} : { token }),
   }
-  const overDaemon = await callDaemon(controlSocketPath(config.stateFolder), request, progressOf(io))
+  const overDaemon = await callDaemon(controlSocketPath(config.stateFolder), request, progressOf(io)).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EACCES') throw new CommandFailure(exits.notAllowed, io.say('daemonDenied'))
+      throw new CommandFailure(exits.unavailable, io.say('daemonSilent'))
+    },
+  )
   return overDaemon ?? (await local(config, request, io))
 }
 

@@ -1,10 +1,9 @@
 /** `suspend`, `incident …`, `withdraw`: words and options turned into one operation each. */
-import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { sha256 } from '../core/digest.ts'
-import { CommandFailure, call, finish, type LocalRunner } from './call.ts'
+import { call, finish, type LocalRunner } from './call.ts'
 import type { Act, Declare, Options } from './declare.ts'
-import { exits, type Io } from './io.ts'
+import { CommandFailure, exits, type Io, readNamed, wholeNumber } from './io.ts'
 import { renderIncident, renderIncidents, renderSuspension } from './render-incident.ts'
 
 /** An attached document: its digest goes into the register, its bytes into the case's evidence. */
@@ -12,15 +11,13 @@ type Attachment = { readonly name: string; readonly digest: string; readonly bas
 
 const attachmentBytesMax = 512 * 1024
 
-function attach(file: string): Attachment {
-  let bytes: Buffer
-  try {
-    bytes = readFileSync(file)
-  } catch (error) {
-    throw new CommandFailure(exits.badInput, (error as Error).message)
-  }
+function attach(io: Io, file: string): Attachment {
+  const bytes = readNamed(io, file)
   if (bytes.length > attachmentBytesMax)
-    throw new CommandFailure(exits.badInput, `${file}: ${bytes.length} bytes; ${attachmentBytesMax} at most`)
+    throw new CommandFailure(
+      exits.badInput,
+      io.say('fileLarge', { file, bytes: bytes.length, max: attachmentBytesMax }),
+    )
   return { name: file, digest: sha256(bytes), base64: bytes.toString('base64') }
 }
 
@@ -47,7 +44,7 @@ export async function withdrawCommand(io: Io, local: LocalRunner, domain: string
 }
 
 export function incidentCommands(program: Command, declare: Declare, act: Act, io: Io, local: LocalRunner): void {
-  const parent = program.command('incident').description(io.say('incident')).exitOverride()
+  const parent = program.command('incident').description(io.say('incident'))
   const run = async (operation: string, args: Record<string, unknown>, options: Options): Promise<number> => {
     const result = await call(io, local, options, operation, args)
     return finish(io, result, json =>
@@ -64,8 +61,8 @@ export function incidentCommands(program: Command, declare: Declare, act: Act, i
       .option('--document <file>')
       .option('--author <name>'),
     ([id], options) => {
-      const fields = options['file'] === undefined ? undefined : attach(options['file'])
-      const document = options['document'] === undefined ? undefined : attach(options['document'])
+      const fields = options['file'] === undefined ? undefined : attach(io, options['file'])
+      const document = options['document'] === undefined ? undefined : attach(io, options['document'])
       return run('incident.report', { id, fields, document, author: options['author'] }, options)
     },
   )
@@ -77,11 +74,18 @@ export function incidentCommands(program: Command, declare: Declare, act: Act, i
       .option('--evidence <file>')
       .option('--verify <number>'),
     ([id], options) => {
-      const evidence = options['evidence'] === undefined ? undefined : attach(options['evidence'])
+      const evidence = options['evidence'] === undefined ? undefined : attach(io, options['evidence'])
       const { what, who, day, verify } = options
       return run(
         'incident.action',
-        { id, what, who, day, evidence, verify: verify === undefined ? undefined : Number(verify) },
+        {
+          id,
+          what,
+          who,
+          day,
+          evidence,
+          verify: verify === undefined ? undefined : wholeNumber(io, '--verify', verify),
+        },
         options,
       )
     },

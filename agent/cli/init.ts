@@ -1,8 +1,8 @@
 /** `init`: a configuration, an example institution, and the lines that Postfix and Dovecot need. Never overwrites. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { exits, type Io } from './io.ts'
+import { exits, fileFailure, type Io, writeNamed } from './io.ts'
 
 /** Filled configuration snippets for the mail servers; the composition root knows which directory they are for. */
 export type Snippets = (values: {
@@ -123,8 +123,8 @@ export async function initCommand(
   }
   for (const { path, text } of files) {
     const file = join(root, path)
-    mkdirSync(dirname(file), { recursive: true })
-    writeFileSync(file, text)
+    makeFolder(io, dirname(file))
+    writeNamed(io, file, text)
   }
   const essential = essentialLines(files)
   if (io.json) {
@@ -142,6 +142,14 @@ export async function initCommand(
   ])
   io.out([io.say('initPostfix', { folder: join(folder, 'postfix') }), ...essential.map(line => `  ${line}`)])
   return exits.done
+}
+
+function makeFolder(io: Io, folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true })
+  } catch (error) {
+    throw fileFailure(io, folder, error)
+  }
 }
 
 /** The lines without which nothing is enforced: the policy service, asked for each recipient and at end of data. */

@@ -1,16 +1,15 @@
 /** `token` and `password`: secrets are printed once, on standard output, and kept nowhere but as a digest or hash. */
-import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { call, finish, type LocalRunner } from './call.ts'
 import type { Act, Declare, Options } from './declare.ts'
-import type { Io } from './io.ts'
+import { type Io, readNamed, wholeNumber } from './io.ts'
 
 export function tokenCommands(program: Command, declare: Declare, act: Act, io: Io, local: LocalRunner): void {
-  const parent = program.command('token').description(io.say('token')).exitOverride()
+  const parent = program.command('token').description(io.say('token'))
   act(declare(parent, 'create <person>', io.say('tokenCreate')).option('--days <days>'), async ([person], options) => {
     const result = await call(io, local, options, 'token.create', {
       person,
-      days: options['days'] === undefined ? undefined : Number(options['days']),
+      days: options['days'] === undefined ? undefined : wholeNumber(io, '--days', options['days']),
     })
     // The token stands alone on standard output, so that a script can keep it; the advice goes beside.
     if (!io.json && typeof result.json['until'] === 'string')
@@ -26,7 +25,12 @@ export function tokenCommands(program: Command, declare: Declare, act: Act, io: 
 }
 
 export async function passwordCommand(io: Io, local: LocalRunner, address: string, options: Options): Promise<number> {
-  const given = options['stdin'] === true ? readFileSync(0, 'utf8').replace(/\r?\n$/, '') : undefined
+  const given =
+    options['stdin'] === true
+      ? readNamed(io, 0)
+          .toString('utf8')
+          .replace(/\r?\n$/, '')
+      : undefined
   const result = await call(io, local, options, 'password.set', {
     address,
     ...(given === undefined ? {} : { password: given }),

@@ -1,10 +1,9 @@
 /** `plan`, `apply`, `status`, `explain`. */
-import { readFileSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
 import type { PlanView } from '../control/views.ts'
 import { parseInstant } from '../core/clock.ts'
-import { CommandFailure, call, finish, type GlobalOptions, type LocalRunner } from './call.ts'
-import { exits, type Io } from './io.ts'
+import { call, finish, type GlobalOptions, type LocalRunner } from './call.ts'
+import { CommandFailure, exits, type Io, readNamedJson, writeNamed } from './io.ts'
 import { type ExplainView, renderApply, renderExplain, renderPlan, renderStatus, type StatusView } from './render.ts'
 
 export async function planCommand(
@@ -15,29 +14,21 @@ export async function planCommand(
 ): Promise<number> {
   const result = await call(io, local, options, 'plan', { scope })
   if (options.out !== undefined && result.json['digest'] !== undefined) {
-    writeFileSync(options.out, `${JSON.stringify(result.json, null, 2)}\n`, { mode: 0o600 })
+    writeNamed(io, options.out, `${JSON.stringify(result.json, null, 2)}\n`, 0o600)
     io.err(io.say('saved', { file: options.out }))
   }
   return finish(io, result, json => renderPlan(json as unknown as PlanView, io.say, io.paint))
 }
 
 /** `delete=37,update=2` or several `--accept`. */
-export function parseAccept(values: readonly string[]): Record<string, number> {
+export function parseAccept(io: Io, values: readonly string[]): Record<string, number> {
   const accepted: Record<string, number> = {}
   for (const item of values.flatMap(value => value.split(','))) {
     const match = /^(delete|update)=(\d{1,9})$/.exec(item)
-    if (match?.[1] === undefined) throw new CommandFailure(exits.usage, `--accept ${item}: delete=N, update=N`)
+    if (match?.[1] === undefined) throw new CommandFailure(exits.usage, io.say('noAccept', { text: item }))
     accepted[match[1]] = Number(match[2])
   }
   return accepted
-}
-
-function readSavedPlan(file: string, io: Io): unknown {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'))
-  } catch {
-    throw new CommandFailure(exits.badInput, io.say('planUnreadable', { file }))
-  }
 }
 
 type ApplyOptions = GlobalOptions & { accept?: string[]; yes?: boolean }
@@ -48,8 +39,8 @@ export async function applyCommand(
   file: string | undefined,
   options: ApplyOptions,
 ): Promise<number> {
-  const accept = parseAccept(options.accept ?? [])
-  const plan = file === undefined ? undefined : readSavedPlan(file, io)
+  const accept = parseAccept(io, options.accept ?? [])
+  const plan = file === undefined ? undefined : readNamedJson(io, file)
   let digest: string | undefined
   if (plan === undefined && options.yes !== true) {
     const preview = await call(io, local, options, 'plan', { scope: [], accept })
@@ -59,7 +50,7 @@ export async function applyCommand(
     if (!io.interactive) throw new CommandFailure(exits.refused, io.say('needsYes'))
     io.out(renderPlan(view, io.say, io.paint))
     if (preview.exit === exits.refused) return exits.refused
-    if (!(await confirm(io, view.changes.length))) {
+    if (!(await confirm(io, view.changes.length + view.keys.length))) {
       io.err(io.say('notConfirmed'))
       return exits.refused
     }
@@ -103,16 +94,13 @@ export async function explainCommand(
   const login = options.login ?? words[0]
   const recipient = options.recipient ?? words[1]
   if (recipient === undefined || (login === undefined && options.sender === undefined))
-    throw new CommandFailure(
-      exits.usage,
-      'explain LOGIN RECIPIENT | explain --sender S --recipient R [--client IP] [--login L] [--at INSTANT]',
-    )
+    throw new CommandFailure(exits.usage, io.say('explainUsage'))
   const at =
     options.at === undefined
       ? undefined
       : parseInstant(/^\d{4}-\d\d-\d\d$/.test(options.at) ? `${options.at}T12:00:00Z` : options.at)
   if (options.at !== undefined && at === undefined)
-    throw new CommandFailure(exits.usage, `--at ${options.at}: RFC 3339`)
+    throw new CommandFailure(exits.usage, io.say('noInstant', { text: options.at }))
   const { sender, client } = options
   const args = {
     recipient,

@@ -3,12 +3,13 @@ import { Command, CommanderError } from 'commander'
 import { ProviderFailure } from '../../providers/provider.ts'
 import type { AgentConfig } from '../model/world.ts'
 import { adoptCommands } from './adopt.ts'
-import { CommandFailure, type LocalRunner, loadConfig } from './call.ts'
+import { type LocalRunner, loadConfig } from './call.ts'
+import { inLanguage } from './commander.ts'
 import { type Act, collect, type Declare } from './declare.ts'
 import { doctorCommand } from './doctor.ts'
 import { incidentCommands, suspendCommand, withdrawCommand } from './incident.ts'
 import { initCommand, type Snippets } from './init.ts'
-import { createIo, type Environment, exits, type Io, languageOf } from './io.ts'
+import { CommandFailure, createIo, type Environment, exits, type Io, languageOf } from './io.ts'
 import { passwordCommand, tokenCommands } from './people.ts'
 import { applyCommand, explainCommand, planCommand, statusCommand } from './plan.ts'
 import { registerCommands } from './register.ts'
@@ -56,26 +57,22 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
   const { say } = io
   const { local } = composition
   const program = new Command('mailwarden')
-  program.description(say('tagline')).version(composition.version).exitOverride().showHelpAfterError(false)
-  program.configureOutput({
-    writeOut: text => process.stdout.write(text),
-    writeErr: text => process.stderr.write(text),
-  })
+  inLanguage(program, io)
+  program
+    .description(say('tagline'))
+    .version(composition.version, '-V, --version', say('optionVersion'))
+    .option('--config <file>', say('optionConfig'))
+    .option('--json', say('optionJson'))
+    .option('--lang <language>', say('optionLang'))
+    .option('--token-file <file>', say('optionTokenFile'))
+    .exitOverride()
+    .showHelpAfterError(false)
 
-  /** Declares a command with the options that all have; the action gets arguments, then options. */
-  const command: Declare = (parent, usage, description) =>
-    parent
-      .command(usage)
-      .description(description)
-      .option('--config <file>', say('optionConfig'))
-      .option('--json', say('optionJson'))
-      .option('--lang <language>', say('optionLang'))
-      .option('--token-file <file>', say('optionTokenFile'))
-      .exitOverride()
+  const command: Declare = (parent, usage, description) => parent.command(usage).description(description)
   const act: Act = (declared, run) => {
     declared.action(async () => {
       const words = declared.processedArgs.flat().filter((word): word is string => typeof word === 'string')
-      done(await run(words, declared.opts()))
+      done(await run(words, declared.optsWithGlobals()))
     })
   }
 

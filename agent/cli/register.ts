@@ -1,32 +1,41 @@
 /** `register verify|list|export|proof|accept`: on the store, or on an export that anybody holds. Reading needs no daemon. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import type { AgentConfig } from '../model/world.ts'
+import { parsePublicKey } from '../register/checkpoint.ts'
 import { exportRegister } from '../register/export-store.ts'
+import { formatFailure, RegisterFailure } from '../register/failure.ts'
 import { type Finding, formatFinding } from '../register/finding.ts'
 import { listEntries, proveEntry, verifyExport, verifyStore } from '../register/offline.ts'
 import { verifyProof } from '../register/proof.ts'
-import { CommandFailure, call, finish, type LocalRunner, loadConfig } from './call.ts'
+import { call, finish, type LocalRunner, loadConfig } from './call.ts'
 import type { Act, Declare, Options } from './declare.ts'
-import { exits, type Io } from './io.ts'
+import { CommandFailure, exits, fileFailure, type Io, readNamed, readNamedJson, wholeNumber, writeNamed } from './io.ts'
 import { printable } from './texts.ts'
 
 function placeOf(config: AgentConfig) {
   return { file: config.storeFile, keysFolder: join(config.stateFolder, 'keys') }
 }
 
-function readKey(options: Options): { publicKey?: string } {
-  return options['key'] === undefined ? {} : { publicKey: readFileSync(options['key'], 'utf8') }
+function readKey(io: Io, options: Options): { publicKey?: string } {
+  const file = options['key']
+  if (file === undefined) return {}
+  const publicKey = readNamed(io, file).toString('utf8')
+  if (parsePublicKey(publicKey) === undefined) throw new CommandFailure(exits.badInput, io.say('fileNoKey', { file }))
+  return { publicKey }
 }
 
-async function guarded<T>(work: () => Promise<T>): Promise<T> {
+/** @param file the one that a person named; what the disk says of it is no failure of the register. */
+async function guarded<T>(io: Io, work: () => Promise<T>, file?: string): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    if (error instanceof Error && error.name === 'RegisterFailure')
-      throw new CommandFailure(exits.failed, error.message)
-    throw error
+    if (!(error instanceof RegisterFailure)) throw error
+    const { syscall } = (error.cause ?? {}) as NodeJS.ErrnoException
+    if (file !== undefined && error.kind === 'rejected' && syscall !== undefined)
+      throw fileFailure(io, file, error.cause)
+    throw new CommandFailure(exits.failed, formatFailure(error, io.language))
   }
 }
 
@@ -63,12 +72,15 @@ function printVerdict(
 }
 
 async function verify(io: Io, file: string | undefined, options: Options): Promise<number> {
-  if (file !== undefined) return printVerdict(io, await guarded(() => verifyExport(file, readKey(options))))
+  if (file !== undefined)
+    return printVerdict(io, await guarded(io, () => verifyExport(file, readKey(io, options)), file))
   const config = await loadConfig(options, io)
-  if (!existsSync(config.storeFile)) throw new CommandFailure(exits.failed, `${config.storeFile}: no register yet`)
+  const key = readKey(io, options)
+  if (!existsSync(config.storeFile))
+    throw new CommandFailure(exits.failed, io.say('noRegister', { file: config.storeFile }))
   return printVerdict(
     io,
-    await guarded(() => verifyStore({ ...placeOf(config), ...readKey(options), witnessFiles: config.witnessFiles })),
+    await guarded(io, () => verifyStore({ ...placeOf(config), ...key, witnessFiles: config.witnessFiles })),
   )
 }
 
@@ -77,10 +89,10 @@ async function list(io: Io, options: Options): Promise<number> {
   const filter = {
     ...(options['kind'] === undefined ? {} : { kind: String(options['kind']) }),
     ...(options['subject'] === undefined ? {} : { subject: String(options['subject']) }),
-    ...(options['from'] === undefined ? {} : { from: Number(options['from']) }),
-    ...(options['last'] === undefined ? {} : { last: Number(options['last']) }),
+    ...(options['from'] === undefined ? {} : { from: wholeNumber(io, '--from', options['from']) }),
+    ...(options['last'] === undefined ? {} : { last: wholeNumber(io, '--last', options['last']) }),
   }
-  await guarded(async () => {
+  await guarded(io, async () => {
     const entries: unknown[] = []
     for await (const entry of listEntries(config.storeFile, filter)) {
       if (io.json) entries.push(entry)
@@ -97,7 +109,7 @@ async function list(io: Io, options: Options): Promise<number> {
 }
 
 export function registerCommands(program: Command, declare: Declare, act: Act, io: Io, local: LocalRunner): void {
-  const parent = program.command('register').description(io.say('register')).exitOverride()
+  const parent = program.command('register').description(io.say('register'))
   act(
     declare(parent, 'verify [file]', io.say('registerVerify')).option('--key <file>', io.say('registerKey')),
     ([file], options) => verify(io, file, options),
@@ -114,13 +126,8 @@ export function registerCommands(program: Command, declare: Declare, act: Act, i
     declare(parent, 'export <file>', io.say('registerExport')).option('--with-personal', io.say('registerPersonal')),
     async ([file = ''], options) => {
       const config = await loadConfig(options, io)
-      const result = await guarded(() =>
-        exportRegister({
-          ...placeOf(config),
-          target: file,
-          personal: options['withPersonal'] === true ? 'included' : 'left-out',
-        }),
-      )
+      const personal = options['withPersonal'] === true ? 'included' : 'left-out'
+      const result = await guarded(io, () => exportRegister({ ...placeOf(config), target: file, personal }), file)
       if (io.json) io.out(JSON.stringify({ version: 1, file, size: result.size }))
       else io.out(io.say('exported', { size: result.size, file }))
       return exits.done
@@ -133,23 +140,20 @@ export function registerCommands(program: Command, declare: Declare, act: Act, i
       .option('--key <file>', io.say('registerKey')),
     async ([index], options) => {
       if (options['check'] !== undefined) {
-        const verdict = verifyProof(JSON.parse(readFileSync(options['check'], 'utf8')), readKey(options))
-        io.out(
-          io.json
-            ? JSON.stringify({ version: 1, ...verdict }, null, 2)
-            : verdict.ok
-              ? io.say('proofHolds')
-              : io.say('notVerified'),
-        )
+        const verdict = verifyProof(readNamedJson(io, options['check']), readKey(io, options))
+        if (io.json) io.out(JSON.stringify({ version: 1, ...verdict }, null, 2))
+        else {
+          for (const finding of verdict.findings) io.out(printable(formatFinding(finding, io.language)))
+          io.out(io.say(verdict.ok ? 'proofHolds' : 'notVerified'))
+        }
         return verdict.ok ? exits.done : exits.failed
       }
-      if (index === undefined || !/^\d+$/.test(index))
-        throw new CommandFailure(exits.usage, 'register proof INDEX | register proof --check FILE')
+      if (index === undefined || !/^\d+$/.test(index)) throw new CommandFailure(exits.usage, io.say('proofUsage'))
       const config = await loadConfig(options, io)
-      const proof = await guarded(() => proveEntry(placeOf(config), Number(index), 'left-out'))
+      const proof = await guarded(io, () => proveEntry(placeOf(config), Number(index), 'left-out'))
       const text = `${JSON.stringify(proof, null, 2)}\n`
       if (options['out'] === undefined) io.out(text.trimEnd())
-      else writeFileSync(options['out'], text)
+      else writeNamed(io, options['out'], text)
       return exits.done
     },
   )

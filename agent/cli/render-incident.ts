@@ -1,7 +1,7 @@
 /** Incidents for people: what is closed, what is proved, what is still missing. */
 import type { Paint } from './render.ts'
 import { table } from './render.ts'
-import { printable, type Say } from './texts.ts'
+import { printable, type Say, type TextKey } from './texts.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -9,11 +9,11 @@ function text(value: unknown): string {
   return printable(value === null || value === undefined ? '–' : String(value))
 }
 
+const leverStyles: Readonly<Record<string, Parameters<Paint>[0]>> = { verified: 'add', failed: 'remove', drill: 'dim' }
+
 function leverLines(json: Json, say: Say, paint: Paint): string[] {
   const levers = Object.entries((json['levers'] ?? {}) as Record<string, string>)
-  return levers.map(([lever, state]) =>
-    paint(state === 'verified' ? 'add' : state === 'failed' ? 'remove' : 'change', say('leverLine', { lever, state })),
-  )
+  return levers.map(([lever, state]) => paint(leverStyles[state] ?? 'change', say('leverLine', { lever, state })))
 }
 
 export function renderSuspension(json: Json, say: Say, paint: Paint): string[] {
@@ -50,6 +50,18 @@ export function renderIncidents(json: Json, say: Say, paint: Paint): string[] {
   return table(rows).map(line => paint('strong', line))
 }
 
+const reviewTexts: Readonly<Record<string, TextKey>> = { accepted: 'reviewAccepted', returned: 'reviewReturned' }
+
+function reportLine({ n, author, document, review }: Json, say: Say): string {
+  const values = { number: text(n), author: text(author), document: text(document).slice(0, 12) }
+  return `${say('reportLine', values)}: ${say(reviewTexts[String(review)] ?? 'reviewWaiting')}`
+}
+
+function actionLine({ n, day, what, verifiedBy }: Json, say: Say): string {
+  const state = verifiedBy === null ? say('actionOpen') : say('actionVerified', { person: text(verifiedBy) })
+  return `${say('actionLine', { number: text(n), day: text(day), what: text(what) })}: ${state}`
+}
+
 export function renderIncident(json: Json, say: Say, paint: Paint): string[] {
   if (json['needsSecond'] === true) return [paint('warn', say('needsSecond'))]
   if (json['id'] === undefined) return [say('done')]
@@ -63,14 +75,8 @@ export function renderIncident(json: Json, say: Say, paint: Paint): string[] {
     ),
     `${text(json['declaredAt'])}  ${text(json['declaredBy'])}: ${((json['reasons'] ?? []) as string[]).map(printable).join('; ')}`,
     ...leverLines(json, say, paint),
-    ...reports.map(
-      report =>
-        `report ${text(report['digest']).slice(0, 12)} ${text(report['author'])}: ${text((report['review'] as Json | null)?.['result'] ?? 'in review')}`,
-    ),
-    ...actions.map(
-      action =>
-        `action ${text(action['number'])} ${text(action['day'])} ${text(action['what'])}: ${action['verifiedBy'] === null ? 'not verified' : `verified by ${text(action['verifiedBy'])}`}`,
-    ),
+    ...reports.map(report => reportLine(report, say)),
+    ...actions.map(action => actionLine(action, say)),
     ...(json['end'] === null && missing.length > 0 ? [paint('warn', `${say('gate')}: ${missing.join(', ')}`)] : []),
     ...(json['end'] === null && missing.length === 0 ? [paint('add', say('gateReady'))] : []),
   ]

@@ -1,6 +1,7 @@
 /** Text for people from the JSON of commands. Pure: strings in, lines out; colour is the caller's. */
 
 import type { ApplyView, DomainView, PlanView } from '../control/views.ts'
+import type { DiagnosticJson } from '../core/messages.ts'
 import type { Change } from '../model/change.ts'
 import type { Resource } from '../model/resource.ts'
 import { printable, type Say } from './texts.ts'
@@ -25,7 +26,7 @@ function describe(resource: Resource): string {
     case 'domain':
       return `${resource.delivery} login=${resource.login}${resource.delivery === 'multipop' ? ` collection=${resource.collection}` : ''}`
     case 'account':
-      return `${resource.role} ${resource.status}${resource.allowNets === null ? '' : ` from ${resource.allowNets.join(',') || 'nowhere'}`}`
+      return `${resource.role} ${resource.status}${resource.allowNets === null ? '' : ` from ${resource.allowNets.join(',') || '–'}`}`
   }
 }
 
@@ -57,12 +58,29 @@ function changeLine(change: Change, paint: Paint): string {
   }
 }
 
-function refusalLines(view: Pick<PlanView, 'refusals' | 'held' | 'contested'>, say: Say, paint: Paint): string[] {
-  const lines: string[] = []
-  for (const { guard, detail, accept } of view.refusals) {
-    lines.push(paint('warn', say('refused', { guard, detail })))
-    if (accept !== null) lines.push(say('refusedAccept', { accept }))
-  }
+/** What is wrong in the manifests: each error in a line, as `validate` has it in several; warnings are only counted. */
+function diagnosticLines(diagnostics: readonly DiagnosticJson[], say: Say, paint: Paint): string[] {
+  const errors = diagnostics.filter(({ severity }) => severity === 'error')
+  const lines = errors.slice(0, linesMax).map(diagnostic => paint('remove', diagnosticLine(diagnostic, say)))
+  if (errors.length > linesMax) lines.push(say('moreLines', { count: errors.length - linesMax }))
+  if (errors.length > 0) lines.push(paint('warn', say('lastValid')))
+  const warnings = diagnostics.length - errors.length
+  if (warnings > 0) lines.push(say('warningsSee', { warnings }))
+  return lines
+}
+
+function diagnosticLine({ file, line, column, code, summary, detail, suggestion }: DiagnosticJson, say: Say): string {
+  const place = file === null ? '' : `${file}:${line}:${column}  `
+  const meant = suggestion === undefined ? '' : ` ${say('meant', { word: suggestion })}`
+  return `${printable(place)}error ${code}: ${summary}. ${printable(detail)}${meant}`
+}
+
+type Left = Pick<PlanView, 'refusals' | 'held' | 'contested' | 'diagnostics'>
+
+function refusalLines(view: Left, say: Say, paint: Paint): string[] {
+  const lines = view.refusals.map(({ guard, detail }) => paint('warn', say('refused', { guard, detail })))
+  const accepts = new Set(view.refusals.flatMap(({ accept }) => accept ?? []))
+  if (accepts.size > 0) lines.push(say('refusedAccept', { accept: [...accepts].join(',') }))
   const held = Map.groupBy(view.held, ({ incident }) => incident)
   for (const [incident, refs] of held) lines.push(paint('warn', say('heldLine', { incident, count: refs.length })))
   for (const { ref, reason } of view.contested.slice(0, linesMax))
@@ -70,17 +88,29 @@ function refusalLines(view: Pick<PlanView, 'refusals' | 'held' | 'contested'>, s
   return lines
 }
 
+/** That nothing is done is no claim that nothing is left. */
+function nothingLine({ refusals, held, contested, diagnostics }: Left, say: Say): string[] {
+  if (refusals.length > 0) return []
+  const left = held.length + contested.length > 0 || diagnostics.some(({ severity }) => severity === 'error')
+  return [say(left ? 'nothingElse' : 'nothingToDo')]
+}
+
 export function renderPlan(view: PlanView, say: Say, paint: Paint): string[] {
   const lines = view.changes.slice(0, linesMax).map(change => changeLine(change, paint))
   if (view.changes.length > linesMax) lines.push(say('moreLines', { count: view.changes.length - linesMax }))
+  for (const domain of view.keys.slice(0, linesMax)) lines.push(`${paint('add', '+')} ${say('keyToMake', { domain })}`)
   const count = (action: Change['action']) => view.changes.filter(change => change.action === action).length
-  lines.push(...refusalLines(view, say, paint))
-  if (view.changes.length === 0) lines.push(say('nothingToDo'))
+  lines.push(...refusalLines(view, say, paint), ...diagnosticLines(view.diagnostics, say, paint))
+  if (view.changes.length + view.keys.length === 0) lines.push(...nothingLine(view, say))
   else
     lines.push(
       paint(
         'strong',
-        say('planSummary', { create: count('create'), update: count('update'), delete: count('delete') }),
+        say('planSummary', {
+          create: count('create') + view.keys.length,
+          update: count('update'),
+          delete: count('delete'),
+        }),
       ),
     )
   return lines
@@ -95,18 +125,20 @@ export function renderApply(view: ApplyView & { stale?: boolean }, say: Say, pai
       ({ ref, result, detail }) =>
         `${paint('remove', result)} ${printable(`${ref.kind} ${ref.key}`)}: ${printable(detail ?? '')}`,
     )
-  lines.push(...refusalLines(view, say, paint))
+  lines.push(...refusalLines(view, say, paint), ...diagnosticLines(view.diagnostics, say, paint))
   if (view.keysMade > 0) lines.push(say('keysMade', { count: view.keysMade }))
   const counted = Object.values(view.counts).some(count => count > 0)
   if (counted) lines.push(paint('strong', say('applied', view.counts)))
-  else if (view.refusals.length === 0) lines.push(say('nothingToDo'))
+  else lines.push(...nothingLine(view, say))
   if (counted && !view.converged) lines.push(say('notConverged'))
   return lines
 }
 
 /** Columns as wide as their widest cell. */
 export function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map(row => [...(row[column] ?? '')].length)))
+  const widths = (rows[0] ?? []).map((_, column) =>
+    rows.reduce((widest, row) => Math.max(widest, [...(row[column] ?? '')].length), 0),
+  )
   return rows.map(row =>
     row
       .map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - [...cell].length))
@@ -131,14 +163,15 @@ export type StatusView = {
   }[]
   readonly register: { readonly size: number; readonly trusted: boolean; readonly findings: readonly string[] }
   readonly daemon: { readonly pid: number } | null
+  readonly diagnostics: readonly DiagnosticJson[]
 }
 
 export function renderStatus(view: StatusView, say: Say, paint: Paint): string[] {
   const head = [say('domain'), say('institution'), say('state'), say('accounts'), say('held')]
   const rows = view.domains.map(domain => {
     const extra = [
-      domain.queued > 0 ? `+${domain.queued} queued` : '',
-      domain.blocked > 0 ? `${domain.blocked} blocked` : '',
+      domain.queued > 0 ? say('queued', { count: domain.queued }) : '',
+      domain.blocked > 0 ? say('blocked', { count: domain.blocked }) : '',
     ]
     const why = domain.held.length > 0 ? domain.held.join(' ') : domain.blockedBy.join(' ')
     return [
@@ -158,6 +191,7 @@ export function renderStatus(view: StatusView, say: Say, paint: Paint): string[]
     paint('strong', header),
     ...body.map((line, index) => (view.domains[index]?.state === 'active' ? line : paint('warn', line))),
     ...(incidents.length > 0 ? ['', ...incidents] : []),
+    ...(view.diagnostics.length > 0 ? ['', ...diagnosticLines(view.diagnostics, say, paint)] : []),
     '',
     ...view.providers.map(
       provider => `${provider.name}: ${provider.target} ${provider.ok ? 'ok' : paint('remove', provider.detail ?? '')}`,
@@ -180,7 +214,9 @@ export type ExplainView = {
 
 export function renderExplain(view: ExplainView, say: Say, paint: Paint): string[] {
   const style = view.effect === 'dunno' ? 'add' : view.effect === 'defer' ? 'change' : 'remove'
-  const rows = view.verdicts.map(({ policy, effect, reason }) => [policy, effect, reason].map(printable))
+  const told = (reason: string) =>
+    reason === 'passed' ? say('passed') : reason === 'not concerned' ? say('notConcerned') : reason
+  const rows = view.verdicts.map(({ policy, effect, reason }) => [policy, effect, told(reason)].map(printable))
   const source = view.source
   const because =
     source === null ? [] : ['incident' in source ? source.incident : `${source.file}:${source.line}:${source.column}`]

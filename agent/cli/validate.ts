@@ -4,22 +4,22 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import { formatDiagnostic, toDiagnosticJson } from '../core/messages.ts'
-import { CommandFailure, findConfigFile, type GlobalOptions, loadConfig } from './call.ts'
-import { exits, type Io } from './io.ts'
+import { findConfigFile, type GlobalOptions, loadConfig } from './call.ts'
+import { exits, fileFailure, type Io } from './io.ts'
 
 /** Checks paths, or the configured folder. Named by the composition root, which knows the clock. */
 export type Validator = (paths: readonly string[], root: string, timeZone: string) => Promise<readonly Diagnostic[]>
 
-function rootOf(paths: readonly string[]): string {
+function rootOf(io: Io, paths: readonly string[]): string {
   const first = paths[0] ?? '.'
-  let stats: ReturnType<typeof statSync>
-  try {
-    for (const path of paths) statSync(path)
-    stats = statSync(first)
-  } catch (error) {
-    throw new CommandFailure(exits.badInput, (error as Error).message)
+  for (const path of paths) {
+    try {
+      statSync(path)
+    } catch (error) {
+      throw fileFailure(io, path, error)
+    }
   }
-  return paths.length === 1 && stats.isDirectory() ? resolve(first) : commonFolder(paths)
+  return paths.length === 1 && statSync(first).isDirectory() ? resolve(first) : commonFolder(paths)
 }
 
 function commonFolder(paths: readonly string[]): string {
@@ -39,7 +39,7 @@ export async function validateCommand(
 ): Promise<number> {
   const configured = findConfigFile(options, io)
   const config = configured === undefined && paths.length > 0 ? null : await loadConfig(options, io)
-  const root = paths.length > 0 ? rootOf(paths) : (config?.manifestsFolder ?? '.')
+  const root = paths.length > 0 ? rootOf(io, paths) : (config?.manifestsFolder ?? '.')
   const wanted = paths.length > 0 ? paths.map(path => resolve(path)) : [root]
   const diagnostics = await validate(wanted, root, config?.operator.timeZone ?? 'America/Havana')
   const errors = diagnostics.filter(diagnostic => diagnostic.severity === 'error').length

@@ -277,7 +277,8 @@ export class Engine {
       }
       const accepted = round === 0 && acceptance.delete !== undefined
       const result = await this.applyPlanned(planned.plan, changes, { ...options, accepted })
-      outcomes.push(...result)
+      // One by one: a first apply has more outcomes than a call takes arguments.
+      for (const outcome of result) outcomes.push(outcome)
       if (lane !== 'incident' && this.parts.queue.isMoreUrgentThan(lane)) break
       // What could not be done now is for the next cycle; a tight loop against a refusing server helps nobody.
       if (result.every(outcome => outcome.result !== 'applied')) break

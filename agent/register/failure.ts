@@ -28,6 +28,24 @@ export class RegisterFailure extends Error {
   }
 }
 
+const kinds: Readonly<Record<RegisterFailureKind, string>> = {
+  full: 'el disco está lleno; no se anotó nada',
+  held: 'otro proceso tiene el almacén',
+  distrusted: 'el registro no se verifica; vea register verify',
+  unreadable: 'el almacén no se puede leer',
+  key: 'falta la clave del registro o no es válida',
+  'too-large': 'pasa de un límite',
+  closed: 'el registro está cerrado',
+  unsupported: 'SQLite o el formato son de otra versión',
+  'not-found': 'no está',
+  rejected: 'el disco o SQLite lo rechazó',
+}
+
+/** The failure for people: in Spanish what kind it is, then the sentence as it was thrown. */
+export function formatFailure({ kind, message }: RegisterFailure, language: 'es' | 'en'): string {
+  return language === 'es' ? `Registro: ${kinds[kind]}. (${message})` : message
+}
+
 const sqlite = { busy: 5, locked: 6, readOnly: 8, ioError: 10, corrupt: 11, full: 13, cantOpen: 14, notADatabase: 26 }
 
 /** Whether SQLite or the file system threw it; anything else is a bug and not for catching. */

@@ -18,7 +18,8 @@ export function withHeldBack(checked: CheckedEstate, history: History): CheckedE
   const found: Diagnostic[] = []
   for (const [name, estate] of checked.estates) {
     const accepted = history.accepted.get(name)?.estate
-    found.push(...newDomains(estate, accepted, holds), ...newAccounts(estate, accepted, holds))
+    for (const diagnostic of [...newDomains(estate, accepted, holds), ...newAccounts(estate, accepted, holds)])
+      found.push(diagnostic)
   }
   if (found.length === 0) return checked
   const blocked = new Map(checked.blocked)
