@@ -101,7 +101,14 @@ export type MailDoor = (typeof mailDoors)[number]
  * How a door stands for a scope. `open`: sessions that live, or messages that a queue would still deliver, that name the
  * scope; null where it can't be counted (a cache is flushed, not listed).
  */
-export type DoorState = { readonly door: MailDoor; readonly open: number | null; readonly held: number }
+export type DoorState = {
+  readonly door: MailDoor
+  readonly open: number | null
+  /** Messages that we hold for this scope. */
+  readonly held: number
+  /** Messages of the scope that somebody else put on hold, or we for another scope: `open` leaves them there. */
+  readonly heldByOthers?: number
+}
 
 /** A message in a queue, without its content. */
 export type QueuedMessage = {

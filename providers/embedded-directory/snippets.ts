@@ -31,6 +31,11 @@ export type SnippetValues = {
   /** What submission listens on: a service name or `address:port`. */
   readonly submission: string
   readonly submissions: string
+  /** Absolute path of the file of closed domains, of doveadm's key, and where doveadm's HTTP API listens. */
+  readonly closedDomains: string
+  readonly doveadmKey: string
+  readonly doveadmAddress: string
+  readonly doveadmPort: string
 }
 
 export type Snippet = { /** Relative: `postfix/main.cf`. */ readonly path: string; readonly text: string }
@@ -49,6 +54,10 @@ const debianValues = {
   relays: [],
   submission: 'submission',
   submissions: 'submissions',
+  closedDomains: '/etc/dovecot/mailwarden/closed-domains',
+  doveadmKey: '/etc/dovecot/mailwarden/doveadm-key',
+  doveadmAddress: '127.0.0.1',
+  doveadmPort: '10080',
 } as const satisfies Omit<SnippetValues, 'directory' | 'policy'>
 
 const templates = [
@@ -60,6 +69,7 @@ const templates = [
   'postfix/relay-domains.cf',
   'postfix/relay-recipients.cf',
   'postfix/transport.cf',
+  'dovecot/mailwarden-doors.conf',
   'dovecot/mailwarden.conf',
   'dovecot/mailwarden-sql.conf.ext',
 ] as const
@@ -96,6 +106,10 @@ export function renderSnippets(site: Pick<SnippetValues, 'directory' | 'policy'>
     RELAYS: relays.map(toPostfixNetwork).join(' '),
     SUBMISSION: values.submission,
     SUBMISSIONS: values.submissions,
+    CLOSED_DOMAINS: values.closedDomains,
+    DOVEADM_KEY: values.doveadmKey,
+    DOVEADM_ADDRESS: values.doveadmAddress,
+    DOVEADM_PORT: values.doveadmPort,
   }
   return templates.map(path => ({ path, text: fill(readFileSync(join(templateFolder, path), 'utf8'), placeholders) }))
 }

@@ -4,6 +4,7 @@
  * do not have (folders, ports, a certificate, the other services of a Postfix) is added here and nowhere else.
  */
 import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import {
   chmodSync,
   chownSync,
@@ -33,6 +34,8 @@ export type Ports = {
   readonly imap: number
   readonly pop: number
   readonly lmtp: number
+  /** Listens only with the snippet of the doors. */
+  readonly doveadm: number
 }
 
 export type MailServers = {
@@ -73,6 +76,10 @@ export async function startMailServers(options: {
   readonly policy: string
   /** More lines for main.cf, after all others. */
   readonly mainCf?: readonly string[]
+  /** With the snippet of the doors: doveadm's HTTP API and the file of closed domains. */
+  readonly doors?: true
+  /** More lines for dovecot.conf, after all others. */
+  readonly dovecotConf?: readonly string[]
 }): Promise<MailServers> {
   // Short: the path of a unix socket ends at 107 bytes.
   const folder = mkdtempSync('/tmp/mw-')
@@ -110,7 +117,14 @@ export async function startMailServers(options: {
   try {
     makeFolders(folder)
     await (await openEmbeddedDirectory({ file: directoryFile, clock: systemClock }))[Symbol.asyncDispose]()
-    writeConfiguration(folder, { ports, directoryFile, policy: options.policy, mainCf: options.mainCf ?? [] })
+    writeConfiguration(folder, {
+      ports,
+      directoryFile,
+      policy: options.policy,
+      mainCf: options.mainCf ?? [],
+      dovecotConf: options.dovecotConf ?? [],
+      doors: options.doors ?? null,
+    })
     // Dovecot first: an smtpd that finds no login socket dies, and master then holds that service back.
     stops.unshift(() => stopByPidFile(join(folder, 'dv', 'run', 'master.pid')))
     startDaemon('/usr/sbin/dovecot', ['-c', join(folder, 'dv', 'dovecot.conf')], join(folder, 'dv', 'start'))
@@ -150,9 +164,12 @@ type Settings = {
   readonly directoryFile: string
   readonly policy: string
   readonly mainCf: readonly string[]
+  readonly dovecotConf: readonly string[]
+  readonly doors: true | null
 }
 
-function writeConfiguration(folder: string, { ports, directoryFile, policy, mainCf }: Settings): void {
+function writeConfiguration(folder: string, settings: Settings): void {
+  const { ports, directoryFile, policy, mainCf, dovecotConf, doors } = settings
   const pf = join(folder, 'pf')
   const dv = join(folder, 'dv')
   const snippets = new Map(
@@ -171,6 +188,9 @@ function writeConfiguration(folder: string, { ports, directoryFile, policy, main
       relays: [],
       submission: `127.0.0.1:${ports.submission}`,
       submissions: `127.0.0.1:${ports.submissions}`,
+      closedDomains: join(dv, 'closed-domains'),
+      doveadmKey: join(dv, 'doveadm-key'),
+      doveadmPort: String(ports.doveadm),
     }).map(({ path, text }) => [path, text]),
   )
   const snippet = (path: string) => snippets.get(path) ?? ''
@@ -203,7 +223,17 @@ function writeConfiguration(folder: string, { ports, directoryFile, policy, main
     join(pf, 'etc/master.cf'),
     `127.0.0.1:${ports.smtp} inet n - y - - smtpd\n${snippet('postfix/master.cf')}\n${otherServices}\n`,
   )
-  writeFileSync(join(dv, 'dovecot.conf'), `${privateDovecot(folder, ports)}\n${snippet('dovecot/mailwarden.conf')}`)
+  if (doors !== null) {
+    writeFileSync(join(dv, 'closed-domains'), '', { mode: 0o644 })
+    writeFileSync(join(dv, 'doveadm-key'), randomBytes(16).toString('hex'), { mode: 0o600 })
+  }
+  const dovecot = [
+    privateDovecot(folder, ports),
+    ...(doors === null ? [] : [snippet('dovecot/mailwarden-doors.conf')]),
+    snippet('dovecot/mailwarden.conf'),
+    ...dovecotConf,
+  ]
+  writeFileSync(join(dv, 'dovecot.conf'), `${dovecot.join('\n')}\n`)
   backDate(join(pf, 'etc'))
 }
 
@@ -319,13 +349,13 @@ function backDate(folder: string): void {
 }
 
 async function freePorts(): Promise<Ports> {
-  const [smtp = 0, submission = 0, submissions = 0, imap = 0, pop = 0, lmtp = 0] = await Promise.all(
-    Array.from({ length: 6 }, freePort),
+  const [smtp = 0, submission = 0, submissions = 0, imap = 0, pop = 0, lmtp = 0, doveadm = 0] = await Promise.all(
+    Array.from({ length: 7 }, freePort),
   )
-  return { smtp, submission, submissions, imap, pop, lmtp }
+  return { smtp, submission, submissions, imap, pop, lmtp, doveadm }
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()
     server.once('error', reject)
