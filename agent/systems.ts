@@ -2,9 +2,12 @@
  * Opens the systems that the configuration names. Part of the composition root: only `main.ts` imports it, and only the
  * two of them name concrete providers.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
+import { openDenyFile } from '../providers/dovecot/deny-file.ts'
+import { openDovecot } from '../providers/dovecot/host.ts'
 import { describeEmbeddedDirectory, openEmbeddedDirectory } from '../providers/embedded-directory/directory.ts'
 import { openEmbeddedDns } from '../providers/embedded-dns/dns.ts'
+import { openPostfix } from '../providers/postfix/host.ts'
 import {
   type CredentialStore,
   type MailHost,
@@ -18,6 +21,7 @@ import type { HeldMailStore } from './control/held-mail.ts'
 import type { Clock } from './core/clock.ts'
 import type { DirectoryConfig, DnsConfig, MailHostConfig, NotifyConfig, ProvidersConfig } from './model/providers.ts'
 import type { ProviderName } from './model/resource.ts'
+import { readSecret, SecretFailure } from './secrets.ts'
 
 /** `read`: nothing is made, not even an empty file, and nobody listens. `serve`: the embedded name server answers too. */
 export type OpenMode = 'read' | 'write' | 'serve'
@@ -106,11 +110,58 @@ export async function openNotifier(config: NotifyConfig): Promise<Notifier> {
 
 export function openMailHosts(
   configs: readonly MailHostConfig[],
-  _clock: Clock,
-  _heldBy: (host: string) => HeldMailStore,
+  clock: Clock,
+  heldBy: (host: string) => HeldMailStore,
 ): MailHost[] {
-  const [first] = configs
-  if (first !== undefined)
-    throw new ProviderFailure('unsupported', `${first.kind} is not built yet`, { retry: 'never' })
-  return []
+  return configs.map(config => {
+    try {
+      return config.kind === 'postfix' ? openQueue(config) : openSessions(config)
+    } catch (error) {
+      // A key that is gone keeps one host from being asked, never a suspension from being recorded.
+      if (error instanceof SecretFailure) return lockedOut(config, error)
+      throw error
+    }
+  })
+
+  function openQueue({ name, configFolder }: MailHostConfig & { kind: 'postfix' }): MailHost {
+    const at = (program: string) => [program, '-c', configFolder]
+    const commands = {
+      postqueue: at('/usr/sbin/postqueue'),
+      postsuper: at('/usr/sbin/postsuper'),
+      postconf: at('/usr/sbin/postconf'),
+      postkick: at('/usr/sbin/postkick'),
+    }
+    return openPostfix({ name, clock, commands, held: heldBy(name) })
+  }
+
+  function openSessions({ name, api, command, denyFile }: MailHostConfig & { kind: 'dovecot' }): MailHost {
+    const doveadm =
+      api === null ? { argv: command } : { url: api.url, apiKey: readSecret(api.key), ca: readOptional(api.caFile) }
+    const host = openDovecot({ name, doveadm, clock })
+    return denyFile === null ? host : { ...host, logins: openDenyFile({ file: denyFile, clock }) }
+  }
+}
+
+/** Stands in for a host that can't be asked: its doors are reported as open until somebody mends the configuration. */
+function lockedOut({ name, kind }: MailHostConfig, cause: SecretFailure): MailHost {
+  const refuse = () => Promise.reject(new ProviderFailure('unauthorized', cause.message, { retry: 'later', cause }))
+  return {
+    name,
+    target: kind,
+    doors: kind === 'postfix' ? ['queue'] : ['sessions', 'caches'],
+    observe: refuse,
+    close: refuse,
+    open: refuse,
+    async [Symbol.asyncDispose]() {},
+  }
+}
+
+/** A certificate authority, PEM. @throws SecretFailure, since it is as little a bug as a secret that is absent. */
+function readOptional(file: string | null): string | null {
+  if (file === null) return null
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new SecretFailure(`${file} can’t be read (${(error as { code?: string }).code ?? 'error'})`)
+  }
 }

@@ -5,6 +5,7 @@
 import type { Diagnostic } from '../agent/core/diagnostic.ts'
 import type { Change, Outcome } from '../agent/model/change.ts'
 import type { HoldScope } from '../agent/model/incident.ts'
+import type { DomainName } from '../agent/model/name.ts'
 import type { Kind, ProviderName, Resource } from '../agent/model/resource.ts'
 
 /** `all`, or the domains named (each with everything below it). */
@@ -122,6 +123,13 @@ export type QueuedMessage = {
   readonly recipients: readonly { readonly address: string; readonly reason: string | null }[]
 }
 
+/** Domains whose logins are refused on a host, as far as we closed them. All of it is safe to repeat. @throws ProviderFailure */
+export interface DomainLogins {
+  closed(): Promise<readonly DomainName[]>
+  close(domains: readonly DomainName[]): Promise<readonly DomainName[]>
+  open(domains: readonly DomainName[]): Promise<readonly DomainName[]>
+}
+
 /**
  * One Postfix or Dovecot host, for what takes effect at once and stands in no manifest. All of it is safe to repeat; it
  * never deletes mail and never touches another scope. @throws ProviderFailure
@@ -135,6 +143,8 @@ export interface MailHost extends AsyncDisposable {
   observe(scope: HoldScope, signal: AbortSignal): Promise<readonly DoorState[]>
   /** Closes the doors named and looks again: what it gives is what stands afterwards, never what was asked for. */
   close(scope: HoldScope, doors: readonly MailDoor[], signal: AbortSignal): Promise<readonly DoorState[]>
+  /** Closes every login of a domain by one line, beside the directory; absent where the host has no such file. */
+  readonly logins?: DomainLogins
   /** Lets held mail of the scope go on; a host without a queue has nothing to open. */
   open(scope: HoldScope, doors: readonly MailDoor[], signal: AbortSignal): Promise<readonly DoorState[]>
 }

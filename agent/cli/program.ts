@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { ProviderFailure } from '../../providers/provider.ts'
 import type { AgentConfig } from '../model/world.ts'
+import { SecretFailure } from '../secrets.ts'
 import { adoptCommands } from './adopt.ts'
 import { type LocalRunner, loadConfig } from './call.ts'
 import { inLanguage } from './commander.ts'
@@ -44,6 +45,10 @@ export async function runProgram(
       if (io.json) io.out(JSON.stringify({ version: 1, error: error.message }))
       else io.err(error.message)
       return error.exit
+    }
+    if (error instanceof SecretFailure) {
+      io.err(error.message)
+      return exits.badConfiguration
     }
     if (error instanceof ProviderFailure) {
       io.err(error.message)

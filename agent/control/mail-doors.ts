@@ -1,8 +1,15 @@
 /** Asks the mail hosts to close, or to open, what incidents want of them: every host by itself, none waits for another. */
-import { type DoorState, type MailDoor, type MailHost, ProviderFailure } from '../../providers/provider.ts'
+import {
+  type DomainLogins,
+  type DoorState,
+  type MailDoor,
+  type MailHost,
+  ProviderFailure,
+} from '../../providers/provider.ts'
 import type { Log } from '../core/log.ts'
 import { openHolds } from '../incident/lifecycle.ts'
-import { type DoorReport, type DoorTask, doorTasks, queuesToOpen } from '../incident/mail-doors.ts'
+import { type DoorReport, type DoorTask, deniedDomains, doorTasks, queuesToOpen } from '../incident/mail-doors.ts'
+import type { DomainName } from '../model/name.ts'
 import type { Engine } from '../reconcile/engine.ts'
 
 export type DoorWork = { readonly reports: readonly DoorReport[]; readonly failures: readonly string[] }
@@ -20,13 +27,22 @@ export async function workMailDoors(
   const opening = queuesToOpen(incidents, holds).map(
     ({ id, scope }): DoorTask => ({ incident: id, scope, doors: ['queue'] }),
   )
-  const done = await Promise.all(hosts.map(host => workHost(host, { closing, opening }, signal, engine.parts.log)))
+  const denied = deniedDomains(holds)
+  const done = await Promise.all(
+    hosts.map(host => workHost(host, { closing, opening, denied }, signal, engine.parts.log)),
+  )
   return { reports: done.flatMap(({ reports }) => reports), failures: done.flatMap(({ failures }) => failures) }
+}
+
+type Work = {
+  readonly closing: readonly DoorTask[]
+  readonly opening: readonly DoorTask[]
+  readonly denied: ReadonlyMap<DomainName, string>
 }
 
 async function workHost(
   host: MailHost,
-  { closing, opening }: { readonly closing: readonly DoorTask[]; readonly opening: readonly DoorTask[] },
+  { closing, opening, denied }: Work,
   signal: AbortSignal,
   log: Log,
 ): Promise<DoorWork> {
@@ -46,10 +62,41 @@ async function workHost(
         reports.push({ incident: task.incident, host: host.name, door, open: null, held: 0, failed: true })
     }
   }
+  // The line first: whoever is thrown out after it stays out.
+  if (host.logins !== undefined)
+    try {
+      reports.push(...(await denyLogins(host.name, host.logins, denied)))
+    } catch (error) {
+      if (!(error instanceof ProviderFailure)) throw error
+      failures.push(`${host.name}: ${error.message}`)
+      for (const incident of denied.values())
+        reports.push({ incident, host: host.name, door: 'logins', open: null, held: 0, failed: true })
+    }
   // One after the other: two incidents of one domain must not race on one queue.
   for (const task of closing) await run(task, 'close')
   for (const task of opening) await run(task, 'open')
   return { reports: merged(reports), failures }
+}
+
+/** The lines of the file are exactly the domains that are held: what is not held any more is opened in the same turn. */
+async function denyLogins(
+  host: string,
+  logins: DomainLogins,
+  denied: ReadonlyMap<DomainName, string>,
+): Promise<DoorReport[]> {
+  const before = new Set(await logins.closed())
+  const gone = [...before].filter(domain => !denied.has(domain))
+  if (gone.length > 0) await logins.open(gone)
+  const missing = [...denied.keys()].filter(domain => !before.has(domain))
+  const closed = new Set(missing.length > 0 ? await logins.close(missing) : before)
+  return [...denied].map(([domain, incident]) => ({
+    incident,
+    host,
+    door: 'logins',
+    open: closed.has(domain) ? 0 : 1,
+    held: 0,
+    failed: false,
+  }))
 }
 
 function toReport({ incident }: DoorTask, host: MailHost, { door, open, held }: DoorState): DoorReport {

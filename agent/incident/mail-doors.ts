@@ -18,8 +18,8 @@ const doorsOf: Readonly<Record<Lever, readonly string[]>> = {
   send: queueDoors,
   relay: queueDoors,
   receive: queueDoors,
-  login: loginDoors,
-  submission: loginDoors,
+  login: [...loginDoors, 'logins'],
+  submission: [...loginDoors, 'logins'],
   collection: loginDoors,
   administrator: loginDoors,
 }
@@ -45,6 +45,15 @@ export function doorTasks({ incident, scope, levers }: Hold, special: SpecialAcc
   if (has('collection')) tasks.push(...single(own?.collector))
   if (has('administrator')) tasks.push(...single(own?.administrator))
   return tasks
+}
+
+/** Domains whose every login is refused by a line of their own: held as a whole, and not for one lever of one account. */
+export function deniedDomains(holds: readonly Hold[]): ReadonlyMap<DomainName, string> {
+  const denied = new Map<DomainName, string>()
+  for (const { scope, levers, incident } of holds)
+    if (scope.account === null && levers.includes('login') && levers.includes('submission'))
+      denied.set(scope.domain, incident)
+  return denied
 }
 
 /** How a door of a host stands for an incident; `failure` where the host did not answer. */

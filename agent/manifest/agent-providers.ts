@@ -174,7 +174,8 @@ function resolveMailHost(
     kind: 'dovecot',
     name: spec.name,
     api: spec.url === undefined ? null : { url, key, caFile: optionalFile(at, spec.ca) },
-    command: spec.command ?? ['doveadm'],
+    command: spec.command ?? ['/usr/bin/doveadm'],
+    denyFile: optionalFile(at, spec.denyFile),
   }
 }
 

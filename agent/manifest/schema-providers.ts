@@ -89,9 +89,16 @@ const MailHost = closed(
     name: text('Short name of the host, in plans and answers.', 'imap1'),
     url: Type.Optional(text('dovecot: URL of doveadm’s HTTP API.', 'https://imap1.operator.example:8080/doveadm/v1')),
     apiKey: Type.Optional(SecretReference),
-    command: Type.Optional(command('dovecot: doveadm on this host, with its options; instead of url.', ['doveadm'])),
+    command: Type.Optional(
+      command('dovecot: doveadm on this host, an absolute path with its options; instead of url.', [
+        '/usr/bin/doveadm',
+      ]),
+    ),
     configFolder: Type.Optional(text('postfix: folder of main.cf; /etc/postfix by default.')),
     ca: Type.Optional(text('dovecot: file of the certificate authority, PEM; the system’s by default.')),
+    denyFile: Type.Optional(
+      text('dovecot: file of the passdb that refuses whole domains (see dovecot/mailwarden-doors.conf).'),
+    ),
   },
   'A mail server of the operator.',
 )
@@ -147,7 +154,7 @@ export const providerFields: Readonly<Record<string, Readonly<Record<string, Fie
     knot: { needs: ['folder'], takes: ['command'] },
   },
   mail: {
-    dovecot: { needs: ['name'], takes: ['url', 'apiKey', 'command', 'ca'] },
+    dovecot: { needs: ['name'], takes: ['url', 'apiKey', 'command', 'ca', 'denyFile'] },
     postfix: { needs: ['name'], takes: ['configFolder'] },
   },
   notify: {

@@ -50,8 +50,10 @@ export type MailHostConfig =
       readonly kind: 'dovecot'
       readonly name: string
       readonly api: { readonly url: string; readonly key: SecretPlace; readonly caFile: string | null } | null
-      /** Instead of the API; `['doveadm']` where neither is given. */
+      /** Instead of the API; `['/usr/bin/doveadm']` where neither is given. */
       readonly command: readonly string[]
+      /** Of the passdb that refuses whole domains; null where there is none. */
+      readonly denyFile: string | null
     }
   | { readonly kind: 'postfix'; readonly name: string; readonly configFolder: string }
 

@@ -8,9 +8,9 @@ import { chmod, type FileHandle, open, rename, rm, stat } from 'node:fs/promises
 import { dirname } from 'node:path'
 import type { Clock } from '../../agent/core/clock.ts'
 import { type DomainName, parseDomainName } from '../../agent/model/name.ts'
-import { ProviderFailure } from '../provider.ts'
+import { type DomainLogins, ProviderFailure } from '../provider.ts'
 
-export interface DenyFile {
+export interface DenyFile extends DomainLogins {
   readonly target: string
   /** The domains that our lines close, sorted. @throws ProviderFailure */
   closed(): Promise<readonly DomainName[]>
