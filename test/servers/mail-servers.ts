@@ -47,6 +47,8 @@ export type MailServers = {
   postmap(map: string, key: string): string | null
   /** What both servers logged. */
   log(): string
+  stopDovecot(): Promise<void>
+  startDovecot(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -108,6 +110,11 @@ export async function startMailServers(options: {
       return status === 0 ? stdout.trim() : null
     },
     log: () => ['pf/maillog', 'dv/log'].map(file => readIfThere(join(folder, file))).join('\n'),
+    stopDovecot: () => stopByPidFile(join(folder, 'dv', 'run', 'master.pid')),
+    async startDovecot() {
+      startDaemon('/usr/sbin/dovecot', ['-c', join(folder, 'dv', 'dovecot.conf')], join(folder, 'dv', 'start'))
+      for (const port of [ports.imap, ports.pop, ports.lmtp]) await waitForBanner(port)
+    },
     async stop() {
       for (const stop of stops.splice(0)) await stop()
       process.off('exit', killAll)
@@ -127,8 +134,7 @@ export async function startMailServers(options: {
     })
     // Dovecot first: an smtpd that finds no login socket dies, and master then holds that service back.
     stops.unshift(() => stopByPidFile(join(folder, 'dv', 'run', 'master.pid')))
-    startDaemon('/usr/sbin/dovecot', ['-c', join(folder, 'dv', 'dovecot.conf')], join(folder, 'dv', 'start'))
-    for (const port of [ports.imap, ports.pop, ports.lmtp]) await waitForBanner(port)
+    await servers.startDovecot()
     stops.unshift(() => stopByPidFile(join(folder, 'pf', 'spool', 'pid', 'master.pid')))
     startDaemon('/usr/sbin/postfix', ['-c', join(folder, 'pf', 'etc'), 'start'], join(folder, 'pf', 'start'))
     for (const port of [ports.smtp, ports.submission]) await waitForBanner(port)

@@ -52,7 +52,19 @@ export type Daemon = {
 
 const patienceMs = 30_000
 
-function configText(ports: { policy: number; dns: number; directory: string | undefined }, extra: string): string {
+/** Lines of `spec.providers` instead of the embedded ones, each whole: `dns: { kind: powerdns, … }`. */
+export type ProviderLines = {
+  readonly directory?: string
+  readonly dns?: string
+  readonly mail?: string
+  readonly notify?: string
+}
+
+function configText(
+  ports: { policy: number; dns: number; directory: string | undefined },
+  extra: string,
+  lines: ProviderLines,
+): string {
   return `apiVersion: mailwarden/v1
 kind: Agent
 spec:
@@ -74,9 +86,10 @@ spec:
     nameServers: [ns1.operator.example, ns2.operator.example]
     hostmaster: hostmaster@operator.example
   providers:
-    directory: { kind: embedded, file: ${ports.directory ?? './var/directory.db'} }
-    dns: { kind: embedded, listen: "127.0.0.1:${ports.dns}" }
-    notify: { kind: spool, folder: ./var/outbox }
+    ${lines.directory ?? `directory: { kind: embedded, file: ${ports.directory ?? './var/directory.db'} }`}
+    ${lines.dns ?? `dns: { kind: embedded, listen: "127.0.0.1:${ports.dns}" }`}
+    ${lines.mail ?? 'mail: []'}
+    ${lines.notify ?? 'notify: { kind: spool, folder: ./var/outbox }'}
   listen: { policy: ["127.0.0.1:${ports.policy}"] }
 ${extra}`
 }
@@ -148,7 +161,7 @@ ${lines.join('\n')}
 
 export async function createEstate(
   files: Readonly<Record<string, string>>,
-  options: { config?: string; directory?: string; policyPort?: number } = {},
+  options: { config?: string; directory?: string; policyPort?: number; providers?: ProviderLines } = {},
 ): Promise<Estate> {
   const folder = mkdtempSync(join(tmpdir(), 'mw-'))
   const ports = {
@@ -167,7 +180,7 @@ export async function createEstate(
   for (const [path, text] of Object.entries(files)) write(path, text)
   for (const name of ['contrato', 'suplemento', 'capacidad', 'sc-1']) write(`evidence/${name}.pdf`, '%PDF-1.4\n')
   const configFile = join(folder, 'mailwarden.yaml')
-  writeFileSync(configFile, configText(ports, options.config ?? ''))
+  writeFileSync(configFile, configText(ports, options.config ?? '', options.providers ?? {}))
   const environment = (env?: Record<string, string>) => ({
     ...process.env,
     LANG: 'C',

@@ -1,0 +1,135 @@
+/**
+ * The doors beside directory and live decision, on a real Dovecot and a real Postfix: sessions that were open before,
+ * the line of the closed domain, mail that waits in the queue. Closed by `suspend`, opened by nobody but two people.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Bench, openSessions, postsuper, queueOf, type Session, startSink } from '../mail-hosts/bench.ts'
+import { createEstate, type Daemon, type Estate, eventually, freePort, institutionText } from '../support/estate.ts'
+import { startMailServers, whyNoServers } from './mail-servers.ts'
+import { describeServers } from './suite.ts'
+import { sendMail } from './wire.ts'
+
+const home = '127.0.0.1'
+const password = 'una-clave-larga-de-prueba'
+const hospital = institutionText('hospital', { domain: 'hcg.sld.cu', network: `${home}/32` })
+const clinic = institutionText('clinica', { domain: 'clinica.sld.cu', network: `${home}/32` })
+const [ours, theirs] = ['jperez@hcg.sld.cu', 'jperez@clinica.sld.cu']
+
+describeServers('the doors of mail hosts', whyNoServers, () => {
+  let bench: Bench
+  let estate: Estate
+  let daemon: Daemon
+  let sessions: Session[] = []
+
+  const denied = () => readFileSync(join(bench.servers.folder, 'dv/closed-domains'), 'utf8')
+  const open = () => sessions.filter(({ ended }) => !ended).map(({ user }) => user)
+  const queued = (name: RegExp) =>
+    queueOf(bench)
+      .filter(({ queue_name: queue }) => name.test(queue))
+      .map(({ sender }) => sender)
+      .toSorted()
+  const submit = async (user: string, recipient: string) => {
+    const login = { user, password }
+    const message = { sender: user, recipients: [recipient], text: 'Subject: prueba\n\nhola\n' }
+    return (await sendMail({ port: bench.servers.ports.submission, from: home }, message, login)).recipients[0] ?? ''
+  }
+  const tokenOf = async (person: string) => ({
+    MAILWARDEN_TOKEN: (await estate.cli(['token', 'create', person])).out.trim(),
+  })
+
+  beforeAll(async () => {
+    const [policyPort, sinkPort] = [await freePort(), await freePort()]
+    const servers = await startMailServers({
+      policy: `${home}:${policyPort}`,
+      doors: true,
+      mainCf: [
+        `transport_maps = inline:{ fuera.example=smtp:[${home}]:${sinkPort} }`,
+        'queue_run_delay = 1h',
+        'minimal_backoff_time = 1h',
+      ],
+    })
+    bench = { servers, password, sinkPort }
+    const key = `{ file: ${join(servers.folder, 'dv/doveadm-key')} }`
+    const dovecot = `{ kind: dovecot, name: imap1, url: "http://${home}:${servers.ports.doveadm}", apiKey: ${key}, denyFile: ${join(servers.folder, 'dv/closed-domains')} }`
+    const postfix = `{ kind: postfix, name: mx1, configFolder: ${join(servers.folder, 'pf/etc')} }`
+    estate = await createEstate(
+      { 'hospital.yaml': hospital, 'clinica.yaml': clinic },
+      { directory: servers.directoryFile, policyPort, providers: { mail: `mail: [${dovecot}, ${postfix}]` } },
+    )
+    daemon = await estate.start()
+    await daemon.until(line => line['event'] === 'ready', 'ready')
+    for (const user of [ours, theirs])
+      expect((await estate.cli(['password', user, '--stdin'], { input: password })).exit).toBe(0)
+    for (const user of [ours, ours, theirs]) expect(await submit(user, 'x@fuera.example')).toMatch(/^250 /)
+    await eventually(async () => queued(/deferred/).length === 3, 'mail that waits')
+    sessions = await openSessions(bench, [ours, ours, theirs])
+  }, 120_000)
+  afterAll(async () => {
+    for (const { wire } of sessions) wire.close()
+    await estate?.[Symbol.asyncDispose]()
+    await bench?.servers.stop()
+  })
+
+  test('suspend ends the sessions, denies the domain, holds its mail; the neighbour goes on', async () => {
+    const { exit, json } = await estate.json(['suspend', 'hcg.sld.cu', '--class', 'spam', '--reason', 'x'])
+    expect({ exit, trouble: json.trouble }).toEqual({ exit: 0, trouble: undefined })
+    expect(Object.values(json.levers)).toEqual(Object.values(json.levers).map(() => 'verified'))
+    const door = (kind: string) => json.doors.find((one: any) => one.door === kind)
+    expect(door('sessions')).toMatchObject({ host: 'imap1', open: 0, failed: false })
+    expect(door('logins')).toMatchObject({ host: 'imap1', open: 0, failed: false })
+    expect(door('queue')).toMatchObject({ host: 'mx1', open: 0, held: 2, failed: false })
+    await eventually(async () => open().length === 1, 'the end of the sessions')
+    expect(open()).toEqual([theirs])
+    expect(denied()).toMatch(/^hcg\.sld\.cu:/m)
+    expect(queued(/hold/)).toEqual([ours, ours])
+    expect(queued(/deferred/)).toEqual([theirs])
+  })
+
+  test('what somebody opens by hand is closed again by the next pass', async () => {
+    postsuper(bench, ['-H', 'ALL'], [])
+    expect(queued(/hold/)).toEqual([])
+    expect((await estate.json(['apply', '--yes'])).exit).toBe(0)
+    expect(queued(/hold/)).toEqual([ours, ours])
+    expect(queued(/deferred/)).toEqual([theirs])
+  })
+
+  test('a host that does not answer is told as such, and its lever is not called verified', async () => {
+    const key = join(bench.servers.folder, 'dv/doveadm-key')
+    expect(readFileSync(key, 'utf8').length).toBeGreaterThan(10)
+    await bench.servers.stopDovecot()
+    const again = await estate.json(['suspend', 'hcg.sld.cu', '--class', 'spam', '--reason', 'otra vez'])
+    expect(again.exit).toBe(1)
+    expect(again.json.trouble).toContain('imap1')
+    expect(again.json.levers.login).toBe('failed')
+    expect(again.json.doors.find((one: any) => one.door === 'queue')).toMatchObject({ open: 0, held: 2, failed: false })
+    await bench.servers.startDovecot()
+    await eventually(async () => {
+      const { json } = await estate.json(['incident', 'show', again.json.incident])
+      return json.levers.login === 'verified'
+    }, 'the lever being verified by itself')
+  })
+
+  test('the end by two people lets the mail go on, each message once, and the domain in again', async () => {
+    const [ana, carla] = [await tokenOf('ana'), await tokenOf('carla')]
+    const { json: list } = await estate.json(['incident', 'list'])
+    const id = list.incidents[0].id
+    const annul = (env: Record<string, string>) =>
+      estate.json(['incident', 'annul', id, '--reason', 'falsa alarma'], { env })
+    expect((await annul(ana)).exit).toBe(3)
+    const sink = await startSink(bench)
+    try {
+      expect((await annul(carla)).exit).toBe(0)
+      expect(denied()).not.toMatch(/^hcg\.sld\.cu:/m)
+      await eventually(async () => sink.received().length >= 2, 'the held mail')
+      await eventually(async () => queued(/hold/).length === 0, 'nothing held')
+      const senders = sink.received().filter(text => text.includes(ours))
+      expect(senders).toHaveLength(2)
+    } finally {
+      await sink.stop()
+    }
+    expect(await submit(ours, 'x@fuera.example')).toMatch(/^250 /)
+    expect((await estate.json(['register', 'verify'])).exit).toBe(0)
+  })
+})
