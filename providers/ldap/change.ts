@@ -107,7 +107,10 @@ async function write(
   const unchanged = onlyWhile(equals('entryCSN', found.csn))
   if (change.after === null)
     return told(ref, await session.pool.send(client => client.del(found.dn, unchanged), signal))
-  const owned = ownedOf(change.after, mark, await carriedFor(change.after, surroundings))
+  // What an account carries of its domain is put right by the domain's own change, which compares it with what was seen;
+  // unless the account becomes another thing to its domain.
+  const isSame = change.after.kind === 'account' && found.values['mwRole']?.[0] === change.after.role
+  const owned = ownedOf(change.after, mark, isSame ? undefined : await carriedFor(change.after, surroundings))
   const differences = differencesTo(found.values, change.after.kind, owned)
   const reply: Reply<void> =
     differences.length === 0

@@ -157,6 +157,7 @@ pidfile ${folder}/slapd.pid
 modulepath /usr/lib/ldap
 moduleload back_mdb
 moduleload syncprov
+moduleload auditlog
 TLSCertificateFile ${folder}/cert.pem
 TLSCertificateKeyFile ${folder}/cert-key.pem
 threads 16
@@ -175,7 +176,7 @@ access to attrs=userPassword by anonymous auth by * none
 access to dn.base="${base}" by dn.exact="${nameOf('agent')}" write by dn.exact="${nameOf('limited')}" write by dn.exact="${nameOf('reader')}" read by * none
 access to dn.subtree="ou=domains,${base}" by dn.exact="${nameOf('agent')}" write by dn.exact="${nameOf('limited')}" write by dn.exact="${nameOf('reader')}" read by * none
 access to * by * none
-${lines.join('\n')}
+${lines.join('\n').replaceAll('FOLDER', folder)}
 `
 }
 
