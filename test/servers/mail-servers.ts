@@ -23,7 +23,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { systemClock } from '../../agent/core/system-clock.ts'
 import { openEmbeddedDirectory } from '../../providers/embedded-directory/directory.ts'
-import { renderSnippets } from '../../providers/embedded-directory/snippets.ts'
+import { renderSnippets, type Snippet, type SnippetValues } from '../../providers/embedded-directory/snippets.ts'
 import { Wire } from './wire.ts'
 
 export type Ports = {
@@ -73,6 +73,11 @@ export async function startMailServers(options: {
   readonly policy: string
   /** More lines for main.cf, after all others. */
   readonly mainCf?: readonly string[]
+  /** Over another directory than the embedded one: its type of map, and its snippets for these values. */
+  readonly directory?: {
+    readonly mapType: string
+    readonly snippets: (values: SnippetValues) => readonly Snippet[]
+  }
 }): Promise<MailServers> {
   // Short: the path of a unix socket ends at 107 bytes.
   const folder = mkdtempSync('/tmp/mw-')
@@ -95,7 +100,7 @@ export async function startMailServers(options: {
         join(folder, 'pf', 'etc'),
         '-q',
         key,
-        `sqlite:${file}`,
+        `${options.directory?.mapType ?? 'sqlite'}:${file}`,
       ])
       if (status !== 0 && stderr !== '') throw new Error(stderr)
       return status === 0 ? stdout.trim() : null
@@ -110,7 +115,9 @@ export async function startMailServers(options: {
   try {
     makeFolders(folder)
     await (await openEmbeddedDirectory({ file: directoryFile, clock: systemClock }))[Symbol.asyncDispose]()
-    writeConfiguration(folder, { ports, directoryFile, policy: options.policy, mainCf: options.mainCf ?? [] })
+    const { policy, mainCf = [], directory } = options
+    const render = directory?.snippets ?? renderSnippets
+    writeConfiguration(folder, { ports, directoryFile, policy, mainCf, render })
     // Dovecot first: an smtpd that finds no login socket dies, and master then holds that service back.
     stops.unshift(() => stopByPidFile(join(folder, 'dv', 'run', 'master.pid')))
     startDaemon('/usr/sbin/dovecot', ['-c', join(folder, 'dv', 'dovecot.conf')], join(folder, 'dv', 'start'))
@@ -150,13 +157,14 @@ type Settings = {
   readonly directoryFile: string
   readonly policy: string
   readonly mainCf: readonly string[]
+  readonly render: (values: SnippetValues) => readonly Snippet[]
 }
 
-function writeConfiguration(folder: string, { ports, directoryFile, policy, mainCf }: Settings): void {
+function writeConfiguration(folder: string, { ports, directoryFile, policy, mainCf, render }: Settings): void {
   const pf = join(folder, 'pf')
   const dv = join(folder, 'dv')
   const snippets = new Map(
-    renderSnippets({
+    render({
       directory: directoryFile,
       policy,
       maps: join(pf, 'maps'),
@@ -177,7 +185,9 @@ function writeConfiguration(folder: string, { ports, directoryFile, policy, main
   for (const [path, text] of snippets)
     if (path.startsWith('postfix/') && !path.endsWith('main.cf') && !path.endsWith('master.cf'))
       writeFileSync(join(pf, 'maps', path.slice('postfix/'.length)), text)
-  writeFileSync(join(dv, 'mailwarden-sql.conf.ext'), snippet('dovecot/mailwarden-sql.conf.ext'), { mode: 0o640 })
+  for (const [path, text] of snippets)
+    if (path.startsWith('dovecot/') && path.endsWith('.ext'))
+      writeFileSync(join(dv, path.slice('dovecot/'.length)), text, { mode: 0o640 })
   mustRun('/usr/bin/openssl', [
     'req',
     '-x509',
