@@ -61,7 +61,8 @@ export async function carryOut(
   } catch (error) {
     // Only reads before the write throw, and a connection that could not be made.
     if (!(error instanceof ProviderFailure)) throw error
-    if (error.kind === 'unreachable') surroundings.lose()
+    // Also when the bind is refused: to try it for each change would lock the agent out.
+    if (session.pool.isDown() || session.pages.isDown()) surroundings.lose()
     return { ref, result: 'failed', detail: error.message }
   }
 }

@@ -21,6 +21,8 @@ export type Reply<T> =
 export type Pool = AsyncDisposable & {
   /** Requests in flight at most. */
   readonly places: number
+  /** The last connection that was tried could not be made. */
+  isDown(): boolean
   send<T>(request: (client: Client) => Promise<T>, signal: AbortSignal): Promise<Reply<T>>
 }
 
@@ -32,6 +34,7 @@ export function createPool(limits: PoolLimits, open: () => Promise<Connection>):
   const lanes: Lane[] = Array.from({ length: limits.connections }, () => ({ connection: undefined, inFlight: 0 }))
   const waiting: (() => void)[] = []
   let closed = false
+  let down = false
 
   async function take(): Promise<Lane> {
     while (true) {
@@ -57,9 +60,11 @@ export function createPool(limits: PoolLimits, open: () => Promise<Connection>):
       const opening = lane.connection
       try {
         const connection = await opening
+        down = false
         if (connection.isAlive()) return connection
         if (lane.connection === opening) lane.connection = undefined
       } catch (error) {
+        down = true
         if (lane.connection === opening) lane.connection = undefined
         throw error
       }
@@ -68,6 +73,7 @@ export function createPool(limits: PoolLimits, open: () => Promise<Connection>):
 
   return {
     places: limits.connections * limits.inFlight,
+    isDown: () => down,
     async send(request, signal) {
       const lane = await take()
       try {

@@ -1,5 +1,6 @@
 /** What breaks in between: a lost answer, a connection that ends, a slapd that dies. Told truthfully, and healed by the next pass. */
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Secret } from '../../agent/core/secret.ts'
 import type { Change, Outcome } from '../../agent/model/change.ts'
 import { markOf } from '../../agent/plan/ownership.ts'
 import type { DirectoryResource } from '../../agent/standards/directory-resource.ts'
@@ -141,9 +142,25 @@ describeServers('a directory that breaks', whyNoSlapd, () => {
     await expect(directory.observe('all', never)).rejects.toMatchObject({ kind: 'unreachable' })
     const outcomes = await apply(directory, accounts.map(create))
     expect(outcomes.length).toBe(accounts.length)
-    expect(new Set(results(outcomes))).not.toContain('applied')
+    // Those that were under way fail, the rest is not tried any more.
+    expect(new Set(results(outcomes))).toEqual(new Set(['failed', 'skipped']))
+    expect(outcomes.filter(({ result }) => result === 'failed').length).toBeLessThanOrEqual(32)
     await slapd.start()
     expect(new Set(results((await pass(directory, estate)).outcomes))).toEqual(new Set(['applied']))
+  })
+
+  test('a bind that is refused is not tried for each change', async () => {
+    await apply(directory, [create(hcg)])
+    let connections = 0
+    proxy.onRequest = bytes => {
+      if (bytes.includes('canary-wrong')) connections += 1
+    }
+    await using wrong = openOver(slapd, { url: proxy.url, password: new Secret('canary-wrong') })
+    const outcomes = await apply(wrong, accounts.map(create))
+    expect(new Set(results(outcomes))).toEqual(new Set(['failed', 'skipped']))
+    expect(connections).toBeGreaterThan(0)
+    expect(connections).toBeLessThanOrEqual(4)
+    expect(JSON.stringify(outcomes)).not.toContain('canary')
   })
 
   test('slapd is killed in mid-apply, twelve times, and each next pass goes on to the same end', async () => {

@@ -4,10 +4,11 @@
  * the foreground, so that it is stopped, or killed, by its own process and ends with the test run.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { Secret } from '../../agent/core/secret.ts'
+import { renderLdapSnippets } from '../../providers/ldap/snippets.ts'
 import { run, waitUntil } from './mail-servers.ts'
 import { absentOf } from './suite.ts'
 
@@ -54,6 +55,8 @@ const nameOf = (name: string) => `cn=${name},${base}`
 
 export async function startSlapd(options: SlapdOptions = { sync: 'fast' }): Promise<Slapd> {
   const folder = mkdtempSync('/tmp/mw-ldap-')
+  // The mail servers' users read the certificate.
+  chmodSync(folder, 0o755)
   const [port, securePort] = [await freePort(), await freePort()]
   const [url, secureUrl] = [`ldap://127.0.0.1:${port}`, `ldaps://127.0.0.1:${securePort}`]
   const caFile = join(folder, 'cert.pem')
@@ -151,6 +154,19 @@ function configuration(folder: string, { sync, lines = [] }: SlapdOptions): stri
   const schema = join(import.meta.dirname, '..', '..', 'config', 'ldap', 'mailwarden.schema')
   // slapd may be fenced in to its own folders, so it gets a copy.
   writeFileSync(join(folder, 'mailwarden.schema'), readFileSync(schema))
+  const [agentDn, readerDn, limitedDn] = ['agent', 'reader', 'limited'].map(nameOf) as [string, string, string]
+  const site = {
+    url: 'ldap://127.0.0.1',
+    base,
+    agentDn,
+    readerDn,
+    readerPassword: new Secret(password),
+    policy: 'unix:/x',
+  }
+  const printed = renderLdapSnippets(site).find(({ path }) => path === 'slapd/mailwarden.conf')?.text ?? ''
+  // What we print, with the same rights for the DN that has no limits of its own.
+  const right = `by dn.exact="${agentDn}" write`
+  const rights = printed.replaceAll(right, `${right}\n  by dn.exact="${limitedDn}" write`)
   return `${['core', 'cosine', 'inetorgperson', 'misc'].map(name => `include /etc/ldap/schema/${name}.schema`).join('\n')}
 include ${folder}/mailwarden.schema
 pidfile ${folder}/slapd.pid
@@ -169,12 +185,8 @@ rootpw ${password}
 directory ${folder}/db
 maxsize 2147483648
 ${sync === 'fast' ? 'dbnosync' : ''}
-index objectClass,mwAddress,mailLocalAddress,entryUUID,entryCSN eq
-limits dn.exact="${nameOf('agent')}" size=unlimited size.prtotal=unlimited
-access to dn.subtree="ou=domains,${base}" attrs=userPassword by dn.exact="${nameOf('agent')}" write by dn.exact="${nameOf('limited')}" write by dn.exact="${nameOf('reader')}" read by anonymous auth by * none
+${rights}
 access to attrs=userPassword by anonymous auth by * none
-access to dn.base="${base}" by dn.exact="${nameOf('agent')}" write by dn.exact="${nameOf('limited')}" write by dn.exact="${nameOf('reader')}" read by * none
-access to dn.subtree="ou=domains,${base}" by dn.exact="${nameOf('agent')}" write by dn.exact="${nameOf('limited')}" write by dn.exact="${nameOf('reader')}" read by * none
 access to * by * none
 ${lines.join('\n').replaceAll('FOLDER', folder)}
 `
