@@ -24,7 +24,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { systemClock } from '../../agent/core/system-clock.ts'
 import { openEmbeddedDirectory } from '../../providers/embedded-directory/directory.ts'
-import { renderSnippets } from '../../providers/embedded-directory/snippets.ts'
+import { renderSnippets, type Snippet, type SnippetValues } from '../../providers/embedded-directory/snippets.ts'
 import { Wire } from './wire.ts'
 
 export type Ports = {
@@ -82,6 +82,11 @@ export async function startMailServers(options: {
   readonly doors?: true
   /** More lines for dovecot.conf, after all others. */
   readonly dovecotConf?: readonly string[]
+  /** Over another directory than the embedded one: its type of map, and its snippets for these values. */
+  readonly directory?: {
+    readonly mapType: string
+    readonly snippets: (values: SnippetValues) => readonly Snippet[]
+  }
 }): Promise<MailServers> {
   // Short: the path of a unix socket ends at 107 bytes.
   const folder = mkdtempSync('/tmp/mw-')
@@ -104,7 +109,7 @@ export async function startMailServers(options: {
         join(folder, 'pf', 'etc'),
         '-q',
         key,
-        `sqlite:${file}`,
+        `${options.directory?.mapType ?? 'sqlite'}:${file}`,
       ])
       if (status !== 0 && stderr !== '') throw new Error(stderr)
       return status === 0 ? stdout.trim() : null
@@ -131,6 +136,7 @@ export async function startMailServers(options: {
       mainCf: options.mainCf ?? [],
       dovecotConf: options.dovecotConf ?? [],
       doors: options.doors ?? null,
+      render: options.directory?.snippets ?? renderSnippets,
     })
     // Dovecot first: an smtpd that finds no login socket dies, and master then holds that service back.
     stops.unshift(() => stopByPidFile(join(folder, 'dv', 'run', 'master.pid')))
@@ -172,14 +178,15 @@ type Settings = {
   readonly mainCf: readonly string[]
   readonly dovecotConf: readonly string[]
   readonly doors: true | null
+  readonly render: typeof renderSnippets | ((values: SnippetValues) => readonly Snippet[])
 }
 
 function writeConfiguration(folder: string, settings: Settings): void {
-  const { ports, directoryFile, policy, mainCf, dovecotConf, doors } = settings
+  const { ports, directoryFile, policy, mainCf, dovecotConf, doors, render } = settings
   const pf = join(folder, 'pf')
   const dv = join(folder, 'dv')
   const snippets = new Map(
-    renderSnippets({
+    render({
       directory: directoryFile,
       policy,
       maps: join(pf, 'maps'),
@@ -196,6 +203,7 @@ function writeConfiguration(folder: string, settings: Settings): void {
       submissions: `127.0.0.1:${ports.submissions}`,
       closedDomains: join(dv, 'closed-domains'),
       doveadmKey: join(dv, 'doveadm-key'),
+      doveadmAddress: '127.0.0.1',
       doveadmPort: String(ports.doveadm),
     }).map(({ path, text }) => [path, text]),
   )
@@ -203,7 +211,9 @@ function writeConfiguration(folder: string, settings: Settings): void {
   for (const [path, text] of snippets)
     if (path.startsWith('postfix/') && !path.endsWith('main.cf') && !path.endsWith('master.cf'))
       writeFileSync(join(pf, 'maps', path.slice('postfix/'.length)), text)
-  writeFileSync(join(dv, 'mailwarden-sql.conf.ext'), snippet('dovecot/mailwarden-sql.conf.ext'), { mode: 0o640 })
+  for (const [path, text] of snippets)
+    if (path.startsWith('dovecot/') && path.endsWith('.ext'))
+      writeFileSync(join(dv, path.slice('dovecot/'.length)), text, { mode: 0o640 })
   mustRun('/usr/bin/openssl', [
     'req',
     '-x509',

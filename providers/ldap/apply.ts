@@ -1,0 +1,135 @@
+/**
+ * Many changes: in the planner's order phase by phase, inside a phase as many at once as the connections hold. One
+ * outcome for each, as they come. After an abort nothing more is begun, and after the server is gone nothing more is
+ * tried.
+ */
+import type { Outcome } from '../../agent/model/change.ts'
+import type { DirectoryDomain } from '../../agent/model/resource.ts'
+import { carryOut, type DirectoryChange, type Surroundings } from './change.ts'
+import { resultCodes } from './connection.ts'
+import type { Standing } from './entry.ts'
+import { eachBounded, type Reply } from './pool.ts'
+import { readDomain, readForeignHolders, type Session } from './read.ts'
+
+/** Names that are looked for in one question. */
+const changesAskedAtOnce = 100
+
+export async function* applyAll(
+  session: Session,
+  changes: readonly DirectoryChange[],
+  signal: AbortSignal,
+): AsyncGenerator<Outcome> {
+  const left = new AbortController()
+  const stop = AbortSignal.any([signal, left.signal])
+  const server = { lost: false }
+  try {
+    for (const phase of toPhases(changes))
+      yield* applyPhase(session, phase, surroundingsOf(session, phase, server, stop), stop)
+  } finally {
+    // Whoever stopped listening does not want the rest done.
+    left.abort()
+  }
+}
+
+/** Runs of the same thing to the same kind: nothing in a phase rests on another change of it. */
+function toPhases(changes: readonly DirectoryChange[]): DirectoryChange[][] {
+  const phases: DirectoryChange[][] = []
+  for (const marked of changes) {
+    const last = phases.at(-1)
+    const first = last?.[0]?.change
+    if (first !== undefined && first.action === marked.change.action && first.ref.kind === marked.change.ref.kind)
+      last?.push(marked)
+    else phases.push([marked])
+  }
+  return phases
+}
+
+async function* applyPhase(
+  session: Session,
+  phase: readonly DirectoryChange[],
+  surroundings: Surroundings,
+  signal: AbortSignal,
+): AsyncGenerator<Outcome> {
+  const ready: Outcome[] = []
+  let wake = () => {}
+  let ended = false
+  const working = eachBounded(phase, session.pool.places, async marked => {
+    ready.push(await carryOut(session, marked, surroundings, signal))
+    wake()
+  }).finally(() => {
+    ended = true
+    wake()
+  })
+  // Thrown below, once the outcomes that came before it are told.
+  working.catch(() => {})
+  while (true) {
+    const outcome = ready.shift()
+    if (outcome !== undefined) yield outcome
+    else if (ended) break
+    else
+      await new Promise<void>(resolve => {
+        wake = resolve
+      })
+  }
+  await working
+}
+
+function surroundingsOf(
+  session: Session,
+  phase: readonly DirectoryChange[],
+  server: { lost: boolean },
+  signal: AbortSignal,
+): Surroundings {
+  const domains = new Map<string, Promise<Standing<DirectoryDomain> | undefined>>()
+  const holders = new Map<number, Promise<ReadonlyMap<string, string>>>()
+  const places = new Map(phase.map((marked, index) => [marked.change.ref.key, Math.floor(index / changesAskedAtOnce)]))
+  let made: Promise<Reply<void>> | undefined
+
+  /** Asked in chunks, by whichever change comes first. */
+  const holdersAround = (chunk: number) => {
+    const known = holders.get(chunk)
+    if (known !== undefined) return known
+    const start = chunk * changesAskedAtOnce
+    const names = phase.slice(start, start + changesAskedAtOnce).flatMap(namesTaken)
+    const asked = names.length === 0 ? Promise.resolve(new Map()) : readForeignHolders(session, names, signal)
+    holders.set(chunk, asked)
+    return asked
+  }
+
+  return {
+    domain: name => {
+      const known = domains.get(name) ?? readDomain(session, name, signal)
+      domains.set(name, known)
+      return known
+    },
+    async foreignHolder(marked) {
+      const found = await holdersAround(places.get(marked.change.ref.key) ?? 0)
+      for (const name of namesTaken(marked)) {
+        const holder = found.get(name)
+        if (holder !== undefined) return `${name} belongs to ${holder}, which is not ours`
+      }
+      return undefined
+    },
+    makeTree: () => {
+      made ??= makeTree(session, signal)
+      return made
+    },
+    isLost: () => server.lost,
+    lose: () => {
+      server.lost = true
+    },
+  }
+}
+
+function namesTaken({ change }: DirectoryChange): string[] {
+  return change.after?.kind === 'account' ? [change.after.address, ...change.after.aliases] : []
+}
+
+async function makeTree(session: Session, signal: AbortSignal): Promise<Reply<void>> {
+  const reply = await session.pool.send(
+    client => client.add(session.tree.domains, { objectClass: 'organizationalUnit', ou: 'domains' }),
+    signal,
+  )
+  const stands = reply.kind === 'refused' && reply.code === resultCodes.entryAlreadyExists
+  return stands ? { kind: 'done', value: undefined } : reply
+}

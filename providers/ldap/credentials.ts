@@ -1,0 +1,52 @@
+/**
+ * Passwords: written with the hash that comes, never read back. `userPassword` belongs to its holder; beside it stands
+ * when mailwarden wrote it. Dovecot verifies the hash itself, in its own schemes. RFC 4519 section 2.41.
+ */
+import type { CredentialStore } from '../provider.ts'
+import { ProviderFailure } from '../provider.ts'
+import { onlyWhile } from './assertion.ts'
+import { resultCodes } from './connection.ts'
+import { change } from './entry.ts'
+import { allOf, askAll, equals, present, type Session } from './read.ts'
+
+const never = new AbortController().signal
+
+/** Those that are crypt(3) in another coat: as `{CRYPT}` slapd's own binds verify them too. */
+const cryptSchemes = /^\{(?:SHA512-CRYPT|SHA256-CRYPT|BLF-CRYPT)(?:\.CRYPT)?\}(?=\$)/i
+
+export function credentialsOf(session: Session): CredentialStore {
+  return {
+    async setCredential(address, hash, changedAt) {
+      const refused = (why: string, cause?: unknown) =>
+        new ProviderFailure('rejected', `${address} ${why}`, { retry: 'never', cause })
+      const domain = address.slice(address.lastIndexOf('@') + 1)
+      const dn = session.tree.account(address, domain)
+      const changes = [
+        change('replace', 'userPassword', [hash.replace(cryptSchemes, '{CRYPT}')]),
+        change('replace', 'mwPasswordChangedMs', [String(changedAt)]),
+      ]
+      const ours = onlyWhile(allOf(equals('objectClass', 'mwAccount'), present('mwMark')))
+      session.writes += 1
+      const reply = await session.pool.send(client => client.modify(dn, changes, ours), never)
+      if (reply.kind === 'done') return
+      if (reply.kind === 'stopped') throw refused('was not reached')
+      if (reply.kind === 'refused' && reply.code === resultCodes.noSuchObject)
+        throw refused('does not stand in the directory', reply.failure)
+      if (reply.kind === 'refused' && reply.code === resultCodes.assertionFailed)
+        throw refused('is not ours', reply.failure)
+      throw reply.failure
+    },
+    async credentialChanges(domain) {
+      const filter = allOf(equals('objectClass', 'mwAccount'), present('mwPasswordChangedMs'))
+      const base = session.tree.domain(domain)
+      const attributes = ['mwPasswordChangedMs']
+      const entries = await askAll(session, { base, scope: 'one', filter, attributes }, never)
+      return new Map(
+        (entries ?? []).flatMap(({ dn, mwPasswordChangedMs }): [string, number][] => {
+          const place = session.tree.place(dn)
+          return place.kind === 'account' ? [[place.address, Number(mwPasswordChangedMs)]] : []
+        }),
+      )
+    },
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * The directory in OpenLDAP: domains, accounts and passwords as entries that Postfix and Dovecot read directly (schema
+ * and tree in config/ldap). It writes what it is told and decides nothing; of an entry it writes its own attributes and
+ * no others. RFC 4511. A password hash goes in and never comes out.
+ */
+import type { Clock } from '../../agent/core/clock.ts'
+import type { Secret } from '../../agent/core/secret.ts'
+import {
+  canonicalDirectoryResource,
+  checkDirectoryResource,
+  type DirectoryResource,
+} from '../../agent/standards/directory-resource.ts'
+import type { CredentialStore, Provider } from '../provider.ts'
+import { applyAll } from './apply.ts'
+import { checkServer, openConnection } from './connection.ts'
+import { credentialsOf } from './credentials.ts'
+import { treeAt } from './dn.ts'
+import { createPool, type PoolLimits } from './pool.ts'
+import { observeTree, type Session } from './read.ts'
+import { foreignWrites } from './watch.ts'
+
+export type LdapOptions = {
+  /** `ldap://host[:port]` or `ldaps://host[:port]`. */
+  readonly url: string
+  /** Of ldap://; `none` only to loopback. Default: starttls. */
+  readonly encryption?: 'starttls' | 'none'
+  /** PEM file of the authority that the server's certificate is verified by. Default: the authorities that Node trusts. */
+  readonly caFile?: string
+  /** The tree is `ou=domains` below it; it has to stand. */
+  readonly base: string
+  readonly bindDn: string
+  readonly password: Secret
+  readonly clock: Clock
+  /** Default: two connections with 16 requests in flight on each. */
+  readonly limits?: PoolLimits
+}
+
+export type LdapDirectory = Provider<DirectoryResource> &
+  CredentialStore & {
+    foreignWrites(signal: AbortSignal): AsyncIterable<void>
+  }
+
+/** As fast as slapd commits; more of either gains nothing, and slapd closes a connection with 1,000 pending. */
+const defaultLimits: PoolLimits = { connections: 2, inFlight: 16 }
+
+/** What the directory is before it was reached. */
+export const describeLdapDirectory = ({ url, base }: Pick<LdapOptions, 'url' | 'base'>) =>
+  ({
+    name: 'directory',
+    kinds: ['domain', 'account'],
+    target: `ldap:${url}/ou=domains,${base}`,
+    check: checkDirectoryResource,
+    canonical: canonicalDirectoryResource,
+  }) as const
+
+/** Connects when it is first asked. @throws ProviderFailure when the options contradict each other. */
+export function openLdapDirectory(options: LdapOptions): LdapDirectory {
+  const { url, base, bindDn, password, clock, encryption = 'starttls', caFile, limits = defaultLimits } = options
+  checkServer({ url, encryption })
+  const open = () => openConnection({ url, encryption, caFile, bindDn, password })
+  const session: Session = {
+    tree: treeAt(base),
+    bindDn,
+    pool: createPool(limits, open),
+    pages: createPool({ connections: 1, inFlight: 1 }, open),
+    writes: 0,
+  }
+  return {
+    ...describeLdapDirectory(options),
+    observe: (scope, signal) => observeTree(session, scope, signal),
+    apply: (changes, signal) => applyAll(session, changes, signal),
+    foreignWrites: signal => foreignWrites(session, clock, signal),
+    ...credentialsOf(session),
+    async [Symbol.asyncDispose]() {
+      await session.pool[Symbol.asyncDispose]()
+      await session.pages[Symbol.asyncDispose]()
+    },
+  }
+}
