@@ -10,6 +10,8 @@ export type PlainMessage = {
   readonly id: string
   readonly from: Address
   readonly to: Address
+  /** Shown beside the address; may be empty. */
+  readonly toName: string
   readonly subject: string
   readonly text: string
   /** Milliseconds since 1970. */
@@ -24,8 +26,15 @@ export function isMessageId(id: string): boolean {
 /** RFC 2047 section 2: an encoded word has at most 75 characters; 39 octets make 52 of base64. */
 const encodedOctetsMax = 39
 
+/** RFC 5322 section 2.1.1: a line has at most 998 characters, the name of the field included. */
+const plainCharactersMax = 900
+
+/** What begins like an encoded word is encoded itself: a reader shall show it as it was written. */
+function isPlain(text: string): boolean {
+  return /^[\u0020-\u007e]*$/.test(text) && !text.includes('=?') && text.length <= plainCharactersMax
+}
+
 function encodeWords(text: string): string {
-  if (/^[\u0020-\u007e]*$/.test(text)) return text
   const words: string[] = []
   let part = ''
   for (const character of text) {
@@ -49,13 +58,31 @@ function oneLine(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f]/g, ' ')
 }
 
+function formatSubject(subject: string): string {
+  const text = oneLine(subject)
+  return isPlain(text) ? text : encodeWords(text)
+}
+
+const wordsOfAtoms = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/
+/** With an address beside it the line stays readable; a longer name is folded as encoded words are. */
+const nameCharactersMax = 78
+
+/** RFC 5322 section 3.4. Whatever is more than words of plain atoms is encoded, so that nothing needs quoting. */
+function formatMailbox(name: string, address: Address): string {
+  const text = oneLine(name).trim()
+  if (text === '') return `<${address}>`
+  const atoms = text.length <= nameCharactersMax && !text.includes('=?') && wordsOfAtoms.test(text)
+  // Folded before the address: a line stays below 998 characters whatever the name.
+  return atoms ? `${text} <${address}>` : `${encodeWords(text)}\r\n <${address}>`
+}
+
 export function formatPlainMessage(message: PlainMessage): string {
   const body = Buffer.from(message.text.replace(/\r?\n/g, '\r\n')).toString('base64').replace(/.{76}/g, '$&\r\n')
   return [
     `Date: ${formatDate(message.at)}`,
     `From: <${message.from}>`,
-    `To: <${message.to}>`,
-    `Subject: ${encodeWords(oneLine(message.subject))}`,
+    `To: ${formatMailbox(message.toName, message.to)}`,
+    `Subject: ${formatSubject(message.subject)}`,
     `Message-ID: <${message.id}@${domainOf(message.from)}>`,
     'Auto-Submitted: auto-generated',
     'MIME-Version: 1.0',
