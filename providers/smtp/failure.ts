@@ -2,7 +2,7 @@
  * What went wrong on the way to the server, as a ProviderFailure: 4xx, silence and a lost connection are for later, 5xx is
  * for good (RFC 5321 section 4.2.1). The server's own sentence is kept, without the password should it repeat it.
  */
-import type { Secret } from '../../agent/core/secret.ts'
+import { hideLogin, type Login } from '../../agent/standards/mail-login.ts'
 import { toReplyText } from '../../agent/standards/smtp-reply.ts'
 import { ProviderFailure } from '../provider.ts'
 
@@ -15,26 +15,18 @@ type TransportError = {
   readonly responseCode?: number
 }
 
-/** A password in plain or as SASL sends it never gets into a sentence or a log. */
-function withoutSecret(text: string, user: string, password: Secret | null): string {
-  if (password === null) return text
-  const plain = password.reveal()
-  const forms = [plain, `\0${user}\0${plain}`].map(form => Buffer.from(form).toString('base64'))
-  return [plain, ...forms].filter(form => form !== '').reduce((kept, form) => kept.replaceAll(form, '***'), text)
-}
-
 export type FailureContext = {
   readonly id: string
   /** `mail.example:587` */
   readonly target: string
-  readonly login: { readonly user: string; readonly password: Secret } | null
+  readonly login: Login | null
   /** The whole time was over. */
   readonly isLate: boolean
 }
 
 export function toFailure(error: unknown, { id, target, login, isLate }: FailureContext): ProviderFailure {
   if (error instanceof ProviderFailure) return error
-  const clean = (text: string) => withoutSecret(text, login?.user ?? '', login?.password ?? null)
+  const clean = (text: string) => hideLogin(text, login)
   const { code, originalCode, command, response, responseCode } = error as TransportError
   const words = clean(error instanceof Error ? error.message : String(error))
   const cause = new Error(`${code ?? 'error'} ${originalCode ?? ''} at ${command ?? '–'}: ${words}`)

@@ -2,15 +2,11 @@
  * What the SMTP notifier is told, checked once when it is opened. Files (CA, DKIM key) are only named here: they are read
  * again for each message, so that a renewed one counts without a restart.
  */
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
 import type { Clock } from '../../agent/core/clock.ts'
-import type { Secret } from '../../agent/core/secret.ts'
 import { parseDomainName } from '../../agent/model/name.ts'
+import { isLogin, isLoopback, type Login, type TlsMode, tlsModes } from '../../agent/standards/mail-login.ts'
 import { type Notifier, ProviderFailure } from '../provider.ts'
-
-/** `tls` from the first octet (RFC 8314), `starttls` or nothing (RFC 3207), `none` on this machine only. */
-export const tlsModes = ['tls', 'starttls', 'none'] as const
-export type TlsMode = (typeof tlsModes)[number]
 
 export type SmtpOptions = {
   readonly host: string
@@ -20,7 +16,7 @@ export type SmtpOptions = {
   readonly caFile?: string | null
   /** The name that the certificate must have; absent: the host. */
   readonly serverName?: string | null
-  readonly login?: { readonly user: string; readonly password: Secret } | null
+  readonly login?: Login | null
   readonly dkim?: DkimOptions | null
   /** How we present ourselves (EHLO): a name of this machine. */
   readonly ehloName: string
@@ -53,16 +49,6 @@ export type Timeouts = {
 /** RFC 5321 section 4.5.3.2 allows minutes; notices go to a server of the house, and other work waits behind them. */
 export const defaultTimeouts: Timeouts = { connectMs: 10_000, replyMs: 30_000, totalMs: 60_000, pauseMs: 30_000 }
 
-const loopback = new BlockList()
-loopback.addSubnet('127.0.0.0', 8, 'ipv4')
-loopback.addAddress('::1', 'ipv6')
-
-export function isLoopback(host: string): boolean {
-  const family = isIP(host)
-  if (family === 0) return host.toLowerCase() === 'localhost'
-  return loopback.check(host, family === 6 ? 'ipv6' : 'ipv4')
-}
-
 /** @throws ProviderFailure that names the first option that can't be. */
 export function checkOptions(options: SmtpOptions): void {
   const wrong = (why: string) => {
@@ -74,9 +60,7 @@ export function checkOptions(options: SmtpOptions): void {
   if (!tlsModes.includes(tls)) wrong(`${tls} is no way to use TLS`)
   if (tls === 'none' && !isLoopback(host)) wrong(`without TLS only on this machine, not to ${host}`)
   if (parseDomainName(ehloName) === undefined) wrong(`${JSON.stringify(ehloName)} is no name for EHLO`)
-  // A NUL would end the name or the password within SASL PLAIN (RFC 4616 section 2).
-  if (login && (login.user === '' || /[\0\r\n]/.test(login.user) || /[\0\r\n]/.test(login.password.reveal())))
-    wrong('the user or the password has a character that a login can’t carry')
+  if (login && !isLogin(login)) wrong('the user or the password is empty or has a character that a login can’t carry')
   if (dkim && parseDomainName(dkim.domain) === undefined) wrong(`${JSON.stringify(dkim.domain)} is no domain for DKIM`)
   if (dkim && !/^[a-z0-9-]+(\.[a-z0-9-]+)*$/i.test(dkim.selector))
     wrong(`${JSON.stringify(dkim.selector)} is no selector for DKIM`)
