@@ -2,7 +2,9 @@
  * The probes of logins against real servers: each protocol for itself, from addresses that may and that may not, open and
  * suspended; delivery and recipients through Postfix.
  */
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { Secret } from '../../agent/core/secret.ts'
 import { systemClock } from '../../agent/core/system-clock.ts'
@@ -17,6 +19,7 @@ import { account, domain, type Mailboxes, openMailboxes } from '../servers/mailb
 import { type PolicyStub, startPolicyStub } from '../servers/policy-stub.ts'
 import { describeServers } from '../servers/suite.ts'
 import { freePort } from '../support/estate.ts'
+import { startTwin } from '../support/twin.ts'
 
 const home = '127.0.0.1'
 const abroad = '127.0.0.2'
@@ -136,6 +139,27 @@ describeServers('probes of Dovecot and Postfix', whyNoServers, () => {
     expect(await probe(protocol, { caFile: join(servers.folder, 'nothing.pem') })).toMatchObject({
       result: 'unreachable',
     })
+  })
+
+  test.each([
+    ['pop3', '+OK\r\n', '+OK go\r\n', '+OK\r\n+OK logged in\r\n'],
+    ['submission', '220 twin\r\n', '220 go\r\n', '250-twin\r\n250 AUTH PLAIN\r\n235 2.7.0 ok\r\n'],
+  ] as const)('%s: what was said before TLS stood counts for nothing', async (protocol, greeting, go, injected) => {
+    const [key, cert] = ['key.pem', 'cert.pem'].map(file => readFileSync(join(servers.folder, file)))
+    const twin = await startTwin(socket => {
+      socket.write(greeting)
+      socket.on('data', function onPlain(octets) {
+        if (octets.toString().startsWith('EHLO')) socket.write('250-twin\r\n250 STARTTLS\r\n')
+        else {
+          socket.off('data', onPlain)
+          socket.write(go + injected)
+          new TLSSocket(socket, { isServer: true, key, cert }).on('error', () => {})
+        }
+      })
+    })
+    const found = await probe(protocol, { port: twin.port, timeoutMs: 2_000 })
+    await twin.stop()
+    expect(found).toMatchObject({ result: 'unreachable', detail: expect.stringContaining('before TLS') })
   })
 
   test.each(all)('%s: another protocol behind the port is no refusal', async protocol => {

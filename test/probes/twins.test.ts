@@ -241,16 +241,6 @@ describe('what a reply to a login means', () => {
       expect(detail).not.toContain(token)
     }
   })
-
-  test('what comes before TLS stands counts for nothing', async () => {
-    const injected = lines('220 twin ESMTP\r\n', [
-      [/^EHLO/, '250-twin\r\n250 STARTTLS\r\n'],
-      [/^STARTTLS/, '220 go\r\n250-twin\r\n250 AUTH PLAIN\r\n235 2.7.0 ok\r\n'],
-    ])
-    expect(await ask(probeSubmission, injected, { tls: 'starttls' })).toMatchObject({ result: 'unreachable' })
-    const pop3 = lines('+OK\r\n', [[/^STLS/, '+OK go\r\n+OK\r\n+OK logged in\r\n']])
-    expect(await ask(probePop3, pop3, { tls: 'starttls' })).toMatchObject({ result: 'unreachable' })
-  })
 })
 
 describe('recipient and delivery', () => {
