@@ -32,7 +32,9 @@ export type Ports = {
   readonly submission: number
   readonly submissions: number
   readonly imap: number
+  readonly imaps: number
   readonly pop: number
+  readonly pops: number
   readonly lmtp: number
   /** Listens only with the snippet of the doors. */
   readonly doveadm: number
@@ -338,7 +340,8 @@ service imap-login {
     port = ${ports.imap}
   }
   inet_listener imaps {
-    port = 0
+    port = ${ports.imaps}
+    ssl = yes
   }
 }
 service pop3-login {
@@ -346,7 +349,8 @@ service pop3-login {
     port = ${ports.pop}
   }
   inet_listener pop3s {
-    port = 0
+    port = ${ports.pops}
+    ssl = yes
   }
 }
 service lmtp {
@@ -365,10 +369,9 @@ function backDate(folder: string): void {
 }
 
 async function freePorts(): Promise<Ports> {
-  const [smtp = 0, submission = 0, submissions = 0, imap = 0, pop = 0, lmtp = 0, doveadm = 0] = await Promise.all(
-    Array.from({ length: 7 }, freePort),
-  )
-  return { smtp, submission, submissions, imap, pop, lmtp, doveadm }
+  const [smtp = 0, submission = 0, submissions = 0, imap = 0, imaps = 0, pop = 0, pops = 0, lmtp = 0, doveadm = 0] =
+    await Promise.all(Array.from({ length: 9 }, freePort))
+  return { smtp, submission, submissions, imap, imaps, pop, pops, lmtp, doveadm }
 }
 
 export function freePort(): Promise<number> {
