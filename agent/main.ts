@@ -21,6 +21,7 @@ import { createLog, type Log, silentLog } from './core/log.ts'
 import { systemClock } from './core/system-clock.ts'
 import { runDaemon } from './daemon.ts'
 import { createEstateReader, loadEstate } from './manifest/load.ts'
+import type { Language } from './model/entity.ts'
 import type { DomainName } from './model/name.ts'
 import type { ProviderName } from './model/resource.ts'
 import type { AgentConfig } from './model/world.ts'
@@ -46,7 +47,7 @@ export type Open = AsyncDisposable & {
   readonly credentials: CredentialStore
   readonly notifier: Awaited<ReturnType<typeof openSpool>>
   /** Sentences about a register that does not verify; empty when it does. */
-  readonly findings: () => readonly string[]
+  readonly findings: (language: Language) => readonly string[]
   /** Resolves when the newest head stands in every witness. */
   readonly witness: () => Promise<void>
   /** Signs the head again: an idle register that falls silent is an alarm elsewhere. */
@@ -134,8 +135,8 @@ async function openForWriting(config: AgentConfig, log: Log, dnsListen: string |
     engine,
     credentials: opened.directory,
     notifier: await openSpool({ folder: config.providers.notify.folder }),
-    findings: () =>
-      register.trust.ok ? [] : register.trust.findings.map(finding => formatFinding(finding, config.operator.language)),
+    findings: language =>
+      register.trust.ok ? [] : register.trust.findings.map(finding => formatFinding(finding, language)),
     witness: () => register.witness(),
     signAgain: () => register.signAgain(),
     troubles: () => register.troubles,

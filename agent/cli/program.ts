@@ -1,7 +1,9 @@
 /** The commands and their options, declared once; each goes to one thin function. Exit codes are ours (contract section 4). */
 import { Command, CommanderError } from 'commander'
 import { ProviderFailure } from '../../providers/provider.ts'
+import { formatDiagnostic } from '../core/messages.ts'
 import type { AgentConfig } from '../model/world.ts'
+import { formatFailure, RegisterFailure } from '../register/failure.ts'
 import { type LocalRunner, loadConfig } from './call.ts'
 import { inLanguage } from './commander.ts'
 import { type Act, collect, type Declare } from './declare.ts'
@@ -39,17 +41,21 @@ export async function runProgram(
     return exit
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exits.done : exits.usage
-    if (error instanceof CommandFailure) {
-      if (io.json) io.out(JSON.stringify({ version: 1, error: error.message }))
-      else io.err(error.message)
-      return error.exit
-    }
+    if (error instanceof CommandFailure) return fail(io, error.exit, error.message)
     if (error instanceof ProviderFailure) {
-      io.err(error.message)
-      return exits.unavailable
+      const detail = error.message.replace(/\.$/, '')
+      const found = { severity: 'error', code: 'E-PROVIDER', values: { detail } } as const
+      return fail(io, exits.unavailable, formatDiagnostic(found, io.language))
     }
+    if (error instanceof RegisterFailure) return fail(io, exits.failed, formatFailure(error, io.language))
     throw error
   }
+}
+
+function fail(io: Io, exit: number, sentence: string): number {
+  if (io.json) io.out(JSON.stringify({ version: 1, error: sentence }))
+  else io.err(sentence)
+  return exit
 }
 
 function declare(io: Io, composition: Composition, done: (exit: number) => void): Command {

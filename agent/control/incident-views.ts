@@ -2,10 +2,16 @@
 import { formatInstant } from '../core/clock.ts'
 import { type HeldMail, releaseGate, stateOf } from '../incident/gate.ts'
 import type { Incident } from '../incident/incident.ts'
+import type { Lever } from '../model/incident.ts'
 import type { Engine } from '../reconcile/engine.ts'
 
 /** No queue lever exists with embedded parts: no message is held anywhere that somebody could decide on. */
 export const heldMail: HeldMail = 'none'
+
+/** A drill touches no lever: there is nothing to wait for. */
+function leverState({ drill, progress }: Incident, lever: Lever): string {
+  return drill ? 'drill' : (progress.get(lever) ?? 'pending')
+}
 
 export function incidentView(incident: Incident): Record<string, unknown> {
   const { id, scope, approvals, rotation, ended } = incident
@@ -20,7 +26,7 @@ export function incidentView(incident: Incident): Record<string, unknown> {
     declaredBy: incident.declaredBy,
     containedAt: incident.containedAt === null ? null : formatInstant(incident.containedAt),
     reasons: incident.reasons.map(({ text }) => text ?? ''),
-    levers: Object.fromEntries(incident.levers.map(lever => [lever, incident.progress.get(lever) ?? 'pending'])),
+    levers: Object.fromEntries(incident.levers.map(lever => [lever, leverState(incident, lever)])),
     reports: incident.reports.map(report => ({ ...report, at: formatInstant(report.at) })),
     actions: incident.actions,
     rotatedAt: rotation === null ? null : formatInstant(rotation.at),

@@ -26,7 +26,7 @@ export type OperationContext = {
   readonly daemon: { readonly pid: number; readonly startedAt: string } | null
   readonly live: LivePolicy | null
   /** Sentences about a register that does not verify; empty when it does. */
-  readonly findings: () => readonly string[]
+  readonly findings: (language: Language) => readonly string[]
   /** Resolves when the newest head stands in every witness. */
   readonly witness: () => Promise<void>
   /** Alarms of the register that stop nothing. */

@@ -6,12 +6,14 @@
 import { ProviderFailure, type Scope } from '../../providers/provider.ts'
 import { explain } from '../decision/explain.ts'
 import { buildSnapshot } from '../decision/snapshot.ts'
+import { suggest } from '../manifest/suggest.ts'
 import type { Plan } from '../model/change.ts'
 import type { Language } from '../model/entity.ts'
 import { parseDomainName } from '../model/name.ts'
 import type { Acceptance } from '../plan/guards.ts'
 import { planAgeMaxMs } from '../plan/plan.ts'
 import type { Engine } from '../reconcile/engine.ts'
+import { formatFailure, RegisterFailure } from '../register/failure.ts'
 import { afterPass } from './after-pass.ts'
 import { incidentOperations } from './incident-operations.ts'
 import { incidentSummaries } from './incident-views.ts'
@@ -26,6 +28,7 @@ import {
   domainViews,
   planExit,
   planView,
+  refuse,
   refusedResult,
 } from './views.ts'
 
@@ -34,7 +37,7 @@ function words(value: unknown): string[] {
 }
 
 /** Domains, or institutions standing for all of theirs. */
-function parseScope(engine: Engine, names: readonly string[]): Scope | OperationResult {
+function parseScope(engine: Engine, names: readonly string[], language: Language): Scope | OperationResult {
   if (names.length === 0) return 'all'
   const world = engine.world()
   const domains = new Set<string>()
@@ -46,13 +49,16 @@ function parseScope(engine: Engine, names: readonly string[]): Scope | Operation
     if (known) domains.add(domain)
     else if (world.institutions.has(name))
       for (const [key, { domain: own }] of world.domains) own.institution === name && domains.add(key)
-    else return failed(65, `unknown domain or institution: ${name}`)
+    else {
+      const meant = suggest(name, [...world.domains.keys(), ...world.institutions.keys()])
+      return refuse(65, 'E-PLAN-SCOPE', { scope: name }, language, meant)
+    }
   }
   return { domains: [...domains] }
 }
 
 const plan: Operation = async (args, { engine, caller, signal }) => {
-  const scope = parseScope(engine, words(args['scope']))
+  const scope = parseScope(engine, words(args['scope']), caller.language)
   if (typeof scope === 'object' && 'exit' in scope) return scope
   const { plan } = await engine.plan(scope, parseAcceptance(args['accept']), signal)
   return { exit: planExit(plan), json: { ...planView(plan, caller.language), scope } }
@@ -89,8 +95,8 @@ const apply: Operation = async (args, context) => {
   const { engine, caller, progress, signal } = context
   const { clock, queue } = engine.parts
   const saved = args['plan'] === undefined ? null : parseSaved(args['plan'])
-  if (saved === undefined) return failed(65, 'not a saved plan')
-  const scope = saved?.scope ?? parseScope(engine, words(args['scope']))
+  if (saved === undefined) return refuse(65, 'E-PLAN-FORM', {}, caller.language)
+  const scope = saved?.scope ?? parseScope(engine, words(args['scope']), caller.language)
   if (typeof scope === 'object' && 'exit' in scope) return scope
   let stale = saved !== null && clock.now() - Date.parse(saved.createdAt) > planAgeMaxMs
   return queue.add('operator', async () => {
@@ -145,6 +151,7 @@ function applyExit(
 const status: Operation = async (_, { engine, caller, signal, daemon, findings, troubles }) => {
   const world = engine.world()
   const { config, register, providers } = engine.parts
+  const found = findings(caller.language)
   const checks = await Promise.all(
     [...providers.values()].map(async provider => {
       const reached = await provider.observe({ domains: [] }, signal).then(
@@ -161,7 +168,7 @@ const status: Operation = async (_, { engine, caller, signal, daemon, findings, 
     incidents: incidentSummaries(engine, false),
     requests: [],
     providers: checks,
-    register: { size: register.size, trusted: findings().length === 0, findings: findings(), troubles: troubles() },
+    register: { size: register.size, trusted: found.length === 0, findings: found, troubles: troubles() },
     lastRun: engine.history.lastRun,
     daemon,
     diagnostics: diagnosticsView(world.diagnostics, caller.language),
@@ -195,6 +202,9 @@ export const operations: ReadonlyMap<string, OperationRow> = new Map<string, Ope
   ...peopleOperations,
 ])
 
+/** A sentence that goes on in another. */
+const unstopped = (sentence: string) => sentence.replace(/\.$/, '')
+
 /** Runs an operation; a provider that is down is exit 69, a register that does not verify is a sentence, neither a crash. */
 export async function runOperation(
   name: string,
@@ -202,23 +212,21 @@ export async function runOperation(
   context: OperationContext,
 ): Promise<OperationResult> {
   const operation = operations.get(name)
-  if (operation === undefined) return failed(64, `unknown operation ${name}`)
-  if (context.caller.refused)
-    return failed(
-      77,
-      'the token is not valid: it is unknown, revoked, expired, or its person is not in the configuration',
-    )
+  if (operation === undefined) return refuse(64, 'E-OPERATION', { operation: name }, context.caller.language)
+  if (context.caller.refused) return refuse(77, 'E-TOKEN', {}, context.caller.language)
   const denial = denialOf(name, context.caller, context.engine.parts.config.operator.people)
   if (denial !== undefined) return refusedResult(77, [{ severity: 'error', ...denial }], context.caller.language)
-  const findings = context.findings()
+  const findings = context.findings(context.caller.language)
   if (findings.length > 0 && operation.changes(args) && name !== 'register.accept')
-    return failed(1, `the register does not verify: ${findings.join('; ')}`)
+    return refuse(1, 'E-REGISTER', { findings: findings.map(unstopped).join('; ') }, context.caller.language)
   try {
     return await operation.run(args, context)
   } catch (error) {
-    if (error instanceof ProviderFailure)
-      return failed(error.kind === 'unreachable' || error.kind === 'timeout' ? 69 : 1, error.message)
-    if (error instanceof Error && error.name === 'RegisterFailure') return failed(1, error.message)
+    if (error instanceof ProviderFailure) {
+      const exit = error.kind === 'unreachable' || error.kind === 'timeout' ? 69 : 1
+      return refuse(exit, 'E-PROVIDER', { detail: unstopped(error.message) }, context.caller.language)
+    }
+    if (error instanceof RegisterFailure) return failed(1, formatFailure(error, context.caller.language))
     throw error
   }
 }

@@ -13,7 +13,14 @@ export const tokenBytes = 32
 /** A token that nobody renews for a year belongs to nobody. */
 export const tokenDaysDefault = 365
 
-export type Token = { readonly person: string; readonly digest: string; readonly expiresAt: Instant }
+export type Token = {
+  readonly person: string
+  readonly digest: string
+  readonly expiresAt: Instant
+  /** Who made it, and when. */
+  readonly by: string
+  readonly at: Instant
+}
 export type Tokens = { readonly live: readonly Token[] }
 export const emptyTokens: Tokens = { live: [] }
 
@@ -59,10 +66,19 @@ export function applyTokenEntry(tokens: Tokens, entry: Stored): Tokens {
     const expiresAt = parseInstant(String(entry.facts['expiresAt'])) ?? 0
     const digest = String(entry.facts['digest'])
     // One that could not be compared would shut everybody else out.
-    return /^[0-9a-f]{64}$/.test(digest) ? { live: [...tokens.live, { person, digest, expiresAt }] } : tokens
+    if (!/^[0-9a-f]{64}$/.test(digest)) return tokens
+    const made = { by: entry.actor.person, at: parseInstant(entry.at) ?? 0 }
+    return { live: [...tokens.live, { person, digest, expiresAt, ...made }] }
   }
   if (entry.kind === 'token.revoked') return { live: tokens.live.filter(token => token.person !== person) }
   return tokens
+}
+
+/** Those that have not expired, by person and end. That a person is still in the configuration is not asked here. */
+export function liveTokens(tokens: Tokens, at: Instant): readonly Token[] {
+  return tokens.live
+    .filter(({ expiresAt }) => expiresAt > at)
+    .toSorted((a, b) => (a.person < b.person ? -1 : a.person > b.person ? 1 : a.expiresAt - b.expiresAt))
 }
 
 /** The person of a token, with the role that the configuration gives now; undefined for any other text. */

@@ -24,7 +24,9 @@ export type Outcome = {
 /** A step held back by a guard. `accept` is the exact-count acceptance that lifts it: `delete=37`. */
 export type Refusal = {
   readonly guard: string
-  readonly detail: string
+  /** Its sentence: a key of the message table, and its values. */
+  readonly code: 'E-GUARD-DELETES' | 'E-GUARD-EMPTIED' | 'E-GUARD-REMOVED' | 'E-GUARD-UPDATES'
+  readonly values: Readonly<Record<string, string>>
   readonly accept: string | null
   readonly refs: readonly Ref[]
 }
@@ -42,6 +44,6 @@ export type Plan = {
   readonly refusals: readonly Refusal[]
   readonly held: readonly Held[]
   /** Objects that are in the way and not ours: reported, untouched. */
-  readonly contested: readonly { readonly ref: Ref; readonly reason: string }[]
+  readonly contested: readonly { readonly ref: Ref; readonly reason: 'exists' | 'mark-lost' | 'not-in-register' }[]
   readonly diagnostics: readonly Diagnostic[]
 }

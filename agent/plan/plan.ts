@@ -9,7 +9,7 @@ import type { Change, Plan } from '../model/change.ts'
 import { formatRef, type Ref, type Resource } from '../model/resource.ts'
 import type { World } from '../model/world.ts'
 import type { History } from '../world/history.ts'
-import { type Contested, diff } from './diff.ts'
+import { diff } from './diff.ts'
 import { type Acceptance, guard } from './guards.ts'
 import { order } from './order.ts'
 import { markOf } from './ownership.ts'
@@ -34,12 +34,6 @@ export type PlanInput = {
 }
 
 export type Planned = { readonly plan: Plan; readonly vanished: readonly Ref[] }
-
-const contestedReasons: Record<Contested['reason'], string> = {
-  exists: 'stands already and was not made here',
-  'mark-lost': 'was made here, but its mark is gone or is another object’s',
-  'not-in-register': 'carries our mark, but the register does not know it',
-}
 
 function domainOfRef(ref: Ref): string {
   if (ref.kind === 'account') return ref.key.slice(ref.key.lastIndexOf('@') + 1)
@@ -85,7 +79,6 @@ export function makePlan(input: PlanInput): Planned {
     now: input.now,
     acceptance: input.acceptance,
   })
-  const contested = difference.contested.map(({ ref, reason }) => ({ ref, reason: contestedReasons[reason] }))
   return {
     vanished: difference.vanished,
     plan: {
@@ -99,7 +92,7 @@ export function makePlan(input: PlanInput): Planned {
       changes,
       refusals,
       held: difference.held,
-      contested,
+      contested: difference.contested.map(({ ref, reason }) => ({ ref, reason })),
       diagnostics: [...scoped.diagnostics, ...unsupported],
     },
   }
