@@ -10,7 +10,7 @@ import { type Act, collect, type Declare } from './declare.ts'
 import { doctorCommand } from './doctor.ts'
 import { incidentCommands, suspendCommand, withdrawCommand } from './incident.ts'
 import { initCommand, type Snippets } from './init.ts'
-import { CommandFailure, createIo, type Environment, exits, type Io, languageOf } from './io.ts'
+import { CommandFailure, createIo, type Environment, exits, fileFailure, type Io, languageOf } from './io.ts'
 import { passwordCommand, tokenCommands } from './people.ts'
 import { applyCommand, explainCommand, planCommand, statusCommand } from './plan.ts'
 import { registerCommands } from './register.ts'
@@ -48,8 +48,24 @@ export async function runProgram(
       return fail(io, exits.unavailable, formatDiagnostic(found, io.language))
     }
     if (error instanceof RegisterFailure) return fail(io, exits.failed, formatFailure(error, io.language))
+    const denied = denialOf(io, error)
+    if (denied !== undefined) return fail(io, denied.exit, denied.message)
     throw error
   }
+}
+
+/** SQLite's own numbers for a file that it may only read, or not even open. */
+const sqliteDenied = [8, 14]
+
+/** A state folder of another user, a disk that is read-only: nothing that mailwarden did wrong. */
+function denialOf(io: Io, error: unknown): CommandFailure | undefined {
+  if (!(error instanceof Error)) return undefined
+  const { code, path, errcode } = error as NodeJS.ErrnoException & { errcode?: number }
+  if (errcode !== undefined && sqliteDenied.includes(errcode % 256))
+    return new CommandFailure(exits.notAllowed, io.say('stateDenied'))
+  if (path === undefined || !['EACCES', 'EPERM', 'EROFS'].includes(code ?? '')) return undefined
+  const failure = fileFailure(io, path, error)
+  return failure instanceof CommandFailure ? failure : undefined
 }
 
 function fail(io: Io, exit: number, sentence: string): number {
