@@ -39,11 +39,16 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort())
   log.write('info', 'starting', { version: parts.version, config: config.file, pid: process.pid })
 
-  const findings = open.findings()
+  const findings = open.findings(config.operator.language)
   const trusted = findings.length === 0
   // The listener opens when holds and manifests are loaded: an empty snapshot would know nobody, and refuse nobody.
   if (trusted) await engine.reload()
-  const live = await createLivePolicy({ engine, log, clock, trusted: () => open.findings().length === 0 })
+  const live = await createLivePolicy({
+    engine,
+    log,
+    clock,
+    trusted: () => open.findings(config.operator.language).length === 0,
+  })
   const control = await listenControl(controlSocketPath(config.stateFolder), dispatch, log)
   log.write('info', 'listening', {
     policy: live.addresses,

@@ -19,6 +19,7 @@ import { createLog, type Log, silentLog } from './core/log.ts'
 import { systemClock } from './core/system-clock.ts'
 import { runDaemon } from './daemon.ts'
 import { createEstateReader, loadEstate } from './manifest/load.ts'
+import type { Language } from './model/entity.ts'
 import type { DomainName } from './model/name.ts'
 import type { AgentConfig } from './model/world.ts'
 import { Engine } from './reconcile/engine.ts'
@@ -46,7 +47,7 @@ export type Open = AsyncDisposable & {
   readonly notifier: Notifier
   readonly hosts: readonly MailHost[]
   /** Sentences about a register that does not verify; empty when it does. */
-  readonly findings: () => readonly string[]
+  readonly findings: (language: Language) => readonly string[]
   /** Resolves when the newest head stands in every witness. */
   readonly witness: () => Promise<void>
   /** Signs the head again: an idle register that falls silent is an alarm elsewhere. */
@@ -115,8 +116,8 @@ async function openForWriting(config: AgentConfig, log: Log, mode: 'write' | 'se
     credentials: opened.credentials,
     notifier: await openNotifier(config.providers.notify),
     hosts,
-    findings: () =>
-      register.trust.ok ? [] : register.trust.findings.map(finding => formatFinding(finding, config.operator.language)),
+    findings: language =>
+      register.trust.ok ? [] : register.trust.findings.map(finding => formatFinding(finding, language)),
     witness: () => register.witness(),
     signAgain: () => register.signAgain(),
     troubles: () => register.troubles,

@@ -57,7 +57,7 @@ export async function call(
   }
   const overDaemon = await callDaemon(controlSocketPath(config.stateFolder), request, progressOf(io)).catch(
     (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EACCES') throw new CommandFailure(exits.notAllowed, io.say('daemonDenied'))
+      if (error.code === 'EACCES') throw new CommandFailure(exits.notAllowed, io.say('stateDenied'))
       throw new CommandFailure(exits.unavailable, io.say('daemonSilent'))
     },
   )

@@ -1,5 +1,5 @@
 /** `doctor`: what mailwarden stands on, looked at from the outside. Changes nothing; each finding says what to do. */
-import { statfsSync, statSync } from 'node:fs'
+import { existsSync, statfsSync, statSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { callDaemon } from '../control/client.ts'
@@ -8,74 +8,72 @@ import type { AgentConfig } from '../model/world.ts'
 import { type LocalRunner, loadConfig } from './call.ts'
 import type { Options } from './declare.ts'
 import { exits, type Io } from './io.ts'
-import { printable } from './texts.ts'
+import { printable, type Say, type TextKey } from './texts.ts'
 
-type Check = { readonly name: string; readonly result: 'ok' | 'warn' | 'fail'; readonly detail: string }
+type Check = {
+  /** Stable, for scripts. */
+  readonly code: string
+  readonly name: string
+  readonly result: 'ok' | 'warn' | 'fail'
+  readonly detail: string
+}
 
 /** Below this much room a busy day could fill the disk; suspensions need room to be recorded. */
 const freeBytesMin = 256 * 1024 * 1024
 
-function check(name: string, ok: boolean, detail: string, otherwise: 'warn' | 'fail' = 'fail'): Check {
-  return { name, result: ok ? 'ok' : otherwise, detail }
+/** What a check says when it holds, and when it does not. */
+type Told = { readonly name: string; readonly good: string; readonly bad: string }
+
+function check(code: string, ok: boolean, { name, good, bad }: Told, otherwise: 'warn' | 'fail' = 'fail'): Check {
+  return { code, name, result: ok ? 'ok' : otherwise, detail: ok ? good : bad }
 }
 
-function folderChecks(config: AgentConfig): Check[] {
-  try {
-    const { mode } = statSync(config.stateFolder)
-    const { bavail, bsize } = statfsSync(config.stateFolder)
-    const free = bavail * bsize
-    return [
-      check(
-        'state folder is private',
-        (mode & 0o027) === 0,
-        `${config.stateFolder} has mode ${(mode & 0o777).toString(8)}; wanted 700, or 2750 with the group of Postfix and Dovecot`,
-      ),
-      check('room on the disk', free > freeBytesMin, `${Math.floor(free / 1024 / 1024)} MiB free`),
-      keyCheck(config),
-    ]
-  } catch {
-    return [
-      check(
-        'state folder',
-        false,
-        `${config.stateFolder} is not there yet: the first "run" or "apply" makes it`,
-        'warn',
-      ),
-    ]
-  }
+function modeCheck(say: Say, code: string, file: string, names: { name: TextKey; wanted: TextKey }): Check {
+  const { mode } = statSync(file)
+  const told = { file, mode: (mode & 0o777).toString(8) }
+  return check(code, (mode & 0o027) === 0, {
+    name: say(names.name),
+    good: say('doctorMode', told),
+    bad: say('doctorModeBad', { ...told, wanted: say(names.wanted) }),
+  })
 }
 
-function keyCheck(config: AgentConfig): Check {
-  const file = join(config.stateFolder, 'keys', 'register.key')
-  try {
-    const { mode } = statSync(file)
-    return check(
-      'register key is private',
-      (mode & 0o027) === 0,
-      `${file} has mode ${(mode & 0o777).toString(8)}; wanted 600`,
-    )
-  } catch {
-    return check('register key', false, `${file} is not there yet: the first "run" or "apply" makes it`, 'warn')
-  }
+function absent(say: Say, code: string, name: TextKey, file: string): Check {
+  const detail = say('doctorAbsent', { file })
+  return check(code, false, { name: say(name), good: detail, bad: detail }, 'warn')
 }
 
-function peopleChecks(config: AgentConfig): Check[] {
-  const of = (role: string) => config.operator.people.filter(person => person.role === role).map(person => person.name)
-  const leads = of('security-lead')
+function folderChecks(config: AgentConfig, say: Say): Check[] {
+  const folder = config.stateFolder
+  if (!existsSync(folder)) return [absent(say, 'state-folder', 'doctorFolder', folder)]
+  const { bavail, bsize } = statfsSync(folder)
+  const room = { free: Math.floor((bavail * bsize) / 1024 / 1024), min: freeBytesMin / 1024 / 1024 }
+  const key = join(folder, 'keys', 'register.key')
   return [
-    check(
-      'somebody can suspend',
-      of('responder').length > 0,
-      `responders: ${of('responder').join(', ') || 'none'}`,
-      'warn',
-    ),
-    check('a second person can release', leads.length > 0, `security leads: ${leads.join(', ') || 'none'}`, 'warn'),
-    check(
-      'two can withdraw',
-      leads.length > 1,
-      `a withdrawal needs two security leads; there are ${leads.length}`,
-      'warn',
-    ),
+    modeCheck(say, 'state-folder', folder, { name: 'doctorFolder', wanted: 'doctorFolderMode' }),
+    check('disk', bavail * bsize > freeBytesMin, {
+      name: say('doctorDisk'),
+      good: say('doctorFree', room),
+      bad: say('doctorFreeBad', room),
+    }),
+    existsSync(key)
+      ? modeCheck(say, 'register-key', key, { name: 'doctorKey', wanted: 'doctorKeyMode' })
+      : absent(say, 'register-key', 'doctorKey', key),
+  ]
+}
+
+function peopleChecks(config: AgentConfig, say: Say): Check[] {
+  const of = (role: string) => config.operator.people.filter(person => person.role === role).map(person => person.name)
+  const [responders, leads] = [of('responder'), of('security-lead')]
+  const told = (name: TextKey, people: readonly string[], bad: TextKey): Told => ({
+    name: say(name),
+    good: people.join(', '),
+    bad: say(bad, { count: people.length }),
+  })
+  return [
+    check('responder', responders.length > 0, told('doctorSuspend', responders, 'doctorNoResponder'), 'warn'),
+    check('second-person', leads.length > 0, told('doctorRelease', leads, 'doctorNoLead'), 'warn'),
+    check('withdrawal', leads.length > 1, told('doctorWithdraw', leads, 'doctorFewLeads'), 'warn'),
   ]
 }
 
@@ -103,47 +101,55 @@ async function daemonChecks(config: AgentConfig, io: Io, local: LocalRunner): Pr
     (error: Error): OperationResult => ({ exit: 1, json: { error: error.message } }),
   )
   const status = up ?? (await local(config, request, io))
-  const checks = [
-    check(
-      'daemon runs',
-      up !== undefined,
-      up === undefined ? 'start it with "mailwarden run"' : 'answers on its control socket',
-      'warn',
-    ),
-  ]
-  const { register, providers, diagnostics } = status.json as {
+  const { say } = io
+  const told = { name: say('doctorDaemon'), good: say('doctorDaemonUp'), bad: say('doctorDaemonDown') }
+  const checks = [check('daemon', up !== undefined, told, 'warn')]
+  const { error, register, providers, diagnostics } = status.json as {
+    error?: string
     register?: { trusted: boolean; findings: string[]; size: number }
     providers?: { name: string; ok: boolean; target: string; detail: string | null }[]
     diagnostics?: { severity: string }[]
   }
+  if (error !== undefined)
+    return [...checks, check('status', false, { name: say('doctorStatus'), good: '', bad: error })]
   if (register)
     checks.push(
-      check(
-        'register is whole',
-        register.trusted,
-        register.trusted ? `${register.size} entries` : register.findings.join('; '),
-      ),
+      check('register', register.trusted, {
+        name: say('doctorRegister'),
+        good: say('doctorEntries', { size: register.size }),
+        bad: register.findings.join(' '),
+      }),
     )
-  for (const provider of providers ?? [])
-    checks.push(check(`${provider.name} answers`, provider.ok, provider.detail ?? provider.target))
+  for (const { name, ok, target, detail } of providers ?? [])
+    checks.push(
+      check(`provider-${name}`, ok, { name: say('doctorProvider', { name }), good: target, bad: detail ?? target }),
+    )
   const errors = (diagnostics ?? []).filter(diagnostic => diagnostic.severity === 'error').length
-  checks.push(
-    check(
-      'manifests are valid',
-      errors === 0,
-      errors === 0 ? config.manifestsFolder : `${errors} errors: see "mailwarden validate"`,
-      'warn',
-    ),
-  )
+  const manifests = {
+    name: say('doctorManifests'),
+    good: config.manifestsFolder,
+    bad: say('doctorErrors', { errors }),
+  }
+  checks.push(check('manifests', errors === 0, manifests, 'warn'))
   if (up !== undefined)
     for (const address of config.listen.policy)
-      checks.push(check(`policy service on ${address}`, await reachable(address), 'Postfix would defer all mail'))
+      checks.push(
+        check('policy-service', await reachable(address), {
+          name: say('doctorPolicy', { address }),
+          good: say('doctorPolicyGood'),
+          bad: say('doctorPolicyBad'),
+        }),
+      )
   return checks
 }
 
 export async function doctorCommand(io: Io, local: LocalRunner, options: Options): Promise<number> {
   const config = await loadConfig(options, io)
-  const checks = [...folderChecks(config), ...peopleChecks(config), ...(await daemonChecks(config, io, local))]
+  const checks = [
+    ...folderChecks(config, io.say),
+    ...peopleChecks(config, io.say),
+    ...(await daemonChecks(config, io, local)),
+  ]
   const failed = checks.some(({ result }) => result === 'fail')
   const warned = checks.some(({ result }) => result === 'warn')
   if (io.json) io.out(JSON.stringify({ version: 1, ok: !failed, checks }, null, 2))

@@ -5,6 +5,7 @@ import { call, finish, type LocalRunner } from './call.ts'
 import type { Act, Declare, Options } from './declare.ts'
 import { CommandFailure, exits, type Io, readNamed, wholeNumber } from './io.ts'
 import { renderIncident, renderIncidents, renderSuspension } from './render-incident.ts'
+import { reportForm } from './report-form.ts'
 
 /** An attached document: its digest goes into the register, its bytes into the case's evidence. */
 type Attachment = { readonly name: string; readonly digest: string; readonly base64: string }
@@ -58,8 +59,9 @@ export function incidentCommands(program: Command, declare: Declare, act: Act, i
   act(
     declare(parent, 'report <id>', io.say('incidentReport'))
       .option('--file <file>', io.say('incidentReportFile'))
-      .option('--document <file>')
-      .option('--author <name>'),
+      .option('--document <file>', io.say('incidentReportDocument'))
+      .option('--author <name>', io.say('incidentReportAuthor'))
+      .addHelpText('after', `\n${reportForm(io.language)}`),
     ([id], options) => {
       const fields = options['file'] === undefined ? undefined : attach(io, options['file'])
       const document = options['document'] === undefined ? undefined : attach(io, options['document'])

@@ -1,7 +1,9 @@
 /** The commands and their options, declared once; each goes to one thin function. Exit codes are ours (contract section 4). */
 import { Command, CommanderError } from 'commander'
 import { ProviderFailure } from '../../providers/provider.ts'
+import { formatDiagnostic } from '../core/messages.ts'
 import type { AgentConfig } from '../model/world.ts'
+import { formatFailure, RegisterFailure } from '../register/failure.ts'
 import { SecretFailure } from '../secrets.ts'
 import { adoptCommands } from './adopt.ts'
 import { type LocalRunner, loadConfig } from './call.ts'
@@ -10,7 +12,7 @@ import { type Act, collect, type Declare } from './declare.ts'
 import { doctorCommand } from './doctor.ts'
 import { incidentCommands, suspendCommand, withdrawCommand } from './incident.ts'
 import { initCommand, type Snippets } from './init.ts'
-import { CommandFailure, createIo, type Environment, exits, type Io, languageOf } from './io.ts'
+import { CommandFailure, createIo, type Environment, exits, fileFailure, type Io, languageOf } from './io.ts'
 import { passwordCommand, tokenCommands } from './people.ts'
 import { applyCommand, explainCommand, planCommand, statusCommand } from './plan.ts'
 import { registerCommands } from './register.ts'
@@ -41,21 +43,38 @@ export async function runProgram(
     return exit
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exits.done : exits.usage
-    if (error instanceof CommandFailure) {
-      if (io.json) io.out(JSON.stringify({ version: 1, error: error.message }))
-      else io.err(error.message)
-      return error.exit
-    }
-    if (error instanceof SecretFailure) {
-      io.err(error.message)
-      return exits.badConfiguration
-    }
+    if (error instanceof CommandFailure) return fail(io, error.exit, error.message)
+    if (error instanceof SecretFailure) return fail(io, exits.badConfiguration, error.message)
     if (error instanceof ProviderFailure) {
-      io.err(error.message)
-      return exits.unavailable
+      const detail = error.message.replace(/\.$/, '')
+      const found = { severity: 'error', code: 'E-PROVIDER', values: { detail } } as const
+      return fail(io, exits.unavailable, formatDiagnostic(found, io.language))
     }
+    if (error instanceof RegisterFailure) return fail(io, exits.failed, formatFailure(error, io.language))
+    const denied = denialOf(io, error)
+    if (denied !== undefined) return fail(io, denied.exit, denied.message)
     throw error
   }
+}
+
+/** SQLite's own numbers for a file that it may only read, or not even open. */
+const sqliteDenied = [8, 14]
+
+/** A state folder of another user, a disk that is read-only: nothing that mailwarden did wrong. */
+function denialOf(io: Io, error: unknown): CommandFailure | undefined {
+  if (!(error instanceof Error)) return undefined
+  const { code, path, errcode } = error as NodeJS.ErrnoException & { errcode?: number }
+  if (errcode !== undefined && sqliteDenied.includes(errcode % 256))
+    return new CommandFailure(exits.notAllowed, io.say('stateDenied'))
+  if (path === undefined || !['EACCES', 'EPERM', 'EROFS'].includes(code ?? '')) return undefined
+  const failure = fileFailure(io, path, error)
+  return failure instanceof CommandFailure ? failure : undefined
+}
+
+function fail(io: Io, exit: number, sentence: string): number {
+  if (io.json) io.out(JSON.stringify({ version: 1, error: sentence }))
+  else io.err(sentence)
+  return exit
 }
 
 function declare(io: Io, composition: Composition, done: (exit: number) => void): Command {

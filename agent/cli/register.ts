@@ -1,5 +1,5 @@
 /** `register verify|list|export|proof|accept`: on the store, or on an export that anybody holds. Reading needs no daemon. */
-import { existsSync } from 'node:fs'
+import { accessSync, constants } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import type { AgentConfig } from '../model/world.ts'
@@ -14,8 +14,16 @@ import type { Act, Declare, Options } from './declare.ts'
 import { CommandFailure, exits, fileFailure, type Io, readNamed, readNamedJson, wholeNumber, writeNamed } from './io.ts'
 import { printable } from './texts.ts'
 
-function placeOf(config: AgentConfig) {
-  return { file: config.storeFile, keysFolder: join(config.stateFolder, 'keys') }
+/** @throws CommandFailure when there is no store yet, or none that this user may read. */
+function placeOf(io: Io, config: AgentConfig) {
+  const file = config.storeFile
+  try {
+    accessSync(file, constants.R_OK)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw fileFailure(io, file, error)
+    throw new CommandFailure(exits.failed, io.say('noRegister', { file }))
+  }
+  return { file, keysFolder: join(config.stateFolder, 'keys') }
 }
 
 function readKey(io: Io, options: Options): { publicKey?: string } {
@@ -76,12 +84,8 @@ async function verify(io: Io, file: string | undefined, options: Options): Promi
     return printVerdict(io, await guarded(io, () => verifyExport(file, readKey(io, options)), file))
   const config = await loadConfig(options, io)
   const key = readKey(io, options)
-  if (!existsSync(config.storeFile))
-    throw new CommandFailure(exits.failed, io.say('noRegister', { file: config.storeFile }))
-  return printVerdict(
-    io,
-    await guarded(io, () => verifyStore({ ...placeOf(config), ...key, witnessFiles: config.witnessFiles })),
-  )
+  const place = placeOf(io, config)
+  return printVerdict(io, await guarded(io, () => verifyStore({ ...place, ...key, witnessFiles: config.witnessFiles })))
 }
 
 async function list(io: Io, options: Options): Promise<number> {
@@ -92,9 +96,10 @@ async function list(io: Io, options: Options): Promise<number> {
     ...(options['from'] === undefined ? {} : { from: wholeNumber(io, '--from', options['from']) }),
     ...(options['last'] === undefined ? {} : { last: wholeNumber(io, '--last', options['last']) }),
   }
+  const { file } = placeOf(io, config)
   await guarded(io, async () => {
     const entries: unknown[] = []
-    for await (const entry of listEntries(config.storeFile, filter)) {
+    for await (const entry of listEntries(file, filter)) {
       if (io.json) entries.push(entry)
       else
         io.out(
@@ -127,7 +132,7 @@ export function registerCommands(program: Command, declare: Declare, act: Act, i
     async ([file = ''], options) => {
       const config = await loadConfig(options, io)
       const personal = options['withPersonal'] === true ? 'included' : 'left-out'
-      const result = await guarded(io, () => exportRegister({ ...placeOf(config), target: file, personal }), file)
+      const result = await guarded(io, () => exportRegister({ ...placeOf(io, config), target: file, personal }), file)
       if (io.json) io.out(JSON.stringify({ version: 1, file, size: result.size }))
       else io.out(io.say('exported', { size: result.size, file }))
       return exits.done
@@ -150,7 +155,7 @@ export function registerCommands(program: Command, declare: Declare, act: Act, i
       }
       if (index === undefined || !/^\d+$/.test(index)) throw new CommandFailure(exits.usage, io.say('proofUsage'))
       const config = await loadConfig(options, io)
-      const proof = await guarded(io, () => proveEntry(placeOf(config), Number(index), 'left-out'))
+      const proof = await guarded(io, () => proveEntry(placeOf(io, config), Number(index), 'left-out'))
       const text = `${JSON.stringify(proof, null, 2)}\n`
       if (options['out'] === undefined) io.out(text.trimEnd())
       else writeNamed(io, options['out'], text)

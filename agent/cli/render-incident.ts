@@ -16,14 +16,23 @@ function leverLines(json: Json, say: Say, paint: Paint): string[] {
   return levers.map(([lever, state]) => paint(leverStyles[state] ?? 'change', say('leverLine', { lever, state })))
 }
 
+const dryTexts: Readonly<Record<string, TextKey>> = {
+  scope: 'dryScope',
+  accounts: 'dryAccounts',
+  aliases: 'dryAliases',
+  inbound: 'dryInbound',
+  told: 'dryTold',
+}
+
 export function renderSuspension(json: Json, say: Say, paint: Paint): string[] {
   if (json['needsSecond'] === true) return [paint('warn', say('needsSecond'))]
   if (json['dryRun'] === true)
     return [
       say('dryRun'),
-      ...Object.entries(json)
-        .filter(([key]) => !['version', 'dryRun'].includes(key))
-        .map(([key, value]) => `  ${key}: ${text(Array.isArray(value) ? value.join(', ') : value)}`),
+      ...Object.entries(dryTexts).map(([key, name]) => {
+        const value = json[key]
+        return say('dryLine', { name: say(name), value: text(Array.isArray(value) ? value.join(', ') : value) })
+      }),
     ]
   if (json['drill'] === true) return [paint('warn', say('drill', { incident: text(json['incident']) }))]
   const { incident, already, scope } = json
@@ -45,7 +54,7 @@ export function renderIncidents(json: Json, say: Say, paint: Paint): string[] {
     text(one['class']),
     text(one['account'] ?? one['domain']),
     text(one['declaredAt']),
-    one['drill'] === true ? 'drill' : '',
+    one['drill'] === true ? say('drillWord') : '',
   ])
   return table(rows).map(line => paint('strong', line))
 }

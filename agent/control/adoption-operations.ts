@@ -27,7 +27,7 @@ async function candidates(engine: Engine, scope: Scope, signal: AbortSignal) {
 }
 
 const adoptOperation: Operation = async (args, { engine, caller, signal, live }) => {
-  const scope = parseScope(engine, args['scope'])
+  const scope = parseScope(engine, args['scope'], caller.language)
   if (typeof scope === 'object' && 'exit' in scope) return scope
   if (args['apply'] !== true) {
     const { objects } = await candidates(engine, scope, signal)
@@ -48,8 +48,8 @@ const adoptOperation: Operation = async (args, { engine, caller, signal, live })
   })
 }
 
-const unmanaged: Operation = async (args, { engine, signal }) => {
-  const scope = parseScope(engine, args['scope'])
+const unmanaged: Operation = async (args, { engine, caller, signal }) => {
+  const scope = parseScope(engine, args['scope'], caller.language)
   if (typeof scope === 'object' && 'exit' in scope) return scope
   const { installation } = engine.parts
   const foreign = ({ resource, mark }: Observed) => mark !== markOf(installation, refOf(resource))

@@ -26,8 +26,8 @@ import { generatePassword, hashPassword } from '../standards/password.ts'
 import { afterPass } from './after-pass.ts'
 import { incidentSummaries, incidentView } from './incident-views.ts'
 import type { Operation, OperationContext, OperationRow } from './operation.ts'
-import { failed, type OperationResult } from './protocol.ts'
-import { diagnosticsView, refusedResult } from './views.ts'
+import type { OperationResult } from './protocol.ts'
+import { diagnosticsView, refuse, refusedResult } from './views.ts'
 
 function resolveScope(world: World, text: string): HoldScope | undefined {
   const domain = parseDomainName(text)
@@ -103,6 +103,11 @@ async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
   } finally {
     late.abort()
   }
+}
+
+/** The number of an incident, as people type it. */
+function idOf(args: Readonly<Record<string, unknown>>): string {
+  return word(args['id']).trim().toUpperCase()
 }
 
 /** Judges and records an act in one turn and, where doors are to move, closes or opens them in the most urgent lane. */
@@ -230,9 +235,12 @@ const list: Operation = async (args, { engine }) => ({
   json: { version: 1, incidents: incidentSummaries(engine, args['all'] === true) },
 })
 
-const show: Operation = async (args, { engine }) => {
-  const incident = engine.history.incidents.byId.get(word(args['id']))
-  if (incident === undefined) return failed(65, `E-INCIDENT-UNKNOWN: ${word(args['id'])}`)
+const show: Operation = async (args, { engine, caller }) => {
+  const { byId } = engine.history.incidents
+  const id = idOf(args)
+  const incident = byId.get(id)
+  if (incident === undefined)
+    return refuse(65, 'E-INCIDENT-UNKNOWN', { incident: id }, caller.language, suggest(id, byId.keys()))
   return { exit: 0, json: { version: 1, ...incidentView(incident) } }
 }
 
@@ -241,15 +249,16 @@ type Attachment = { readonly name: string; readonly digest: string; readonly bas
 const report: Operation = async (args, context) => {
   const attached = args['fields'] as Attachment | undefined
   const fields = attached === undefined ? {} : parseReport(Buffer.from(attached.base64, 'base64').toString('utf8'))
-  if (fields === undefined) return failed(65, `${attached?.name}: no YAML or JSON object`)
+  if (fields === undefined) return refuse(65, 'E-REPORT-FORM', { file: attached?.name ?? '' }, context.caller.language)
   const document = (args['document'] as Attachment | undefined)?.digest ?? attached?.digest
   const author = word(args['author']) || undefined
-  const request = { incident: word(args['id']), fields: { incident: word(args['id']), ...fields }, document, author }
+  const incident = idOf(args)
+  const request = { incident, fields: { incident, ...fields }, document, author }
   return carryOut(() => fileReport(life(context), request, actContext(context)), context, 'stay')
 }
 
 const action: Operation = async (args, context) => {
-  const incident = word(args['id'])
+  const incident = idOf(args)
   const number = args['verify']
   if (typeof number === 'number')
     return carryOut(
@@ -267,7 +276,7 @@ const action: Operation = async (args, context) => {
 const rotateOperation: Operation = async (args, context) => {
   const { engine, credentials, random } = context
   const { incidents } = engine.history
-  const id = word(args['id'])
+  const id = idOf(args)
   const judged = rotate(incidents, { incident: id }, actContext(context))
   const incident = incidents.byId.get(id)
   if (!judged.ok || incident === undefined) return carryOut(() => judged, context, 'stay')
@@ -291,7 +300,7 @@ function act(
   judge: (context: OperationContext, incident: string, args: Readonly<Record<string, unknown>>) => ActResult,
   doors: 'move' | 'stay',
 ): Operation {
-  return (args, context) => carryOut(() => judge(context, word(args['id']), args), context, doors)
+  return (args, context) => carryOut(() => judge(context, idOf(args), args), context, doors)
 }
 
 const accept = act(

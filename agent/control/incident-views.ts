@@ -3,7 +3,13 @@ import { formatInstant } from '../core/clock.ts'
 import { releaseGate, stateOf } from '../incident/gate.ts'
 import type { Incident } from '../incident/incident.ts'
 import { heldMailOf } from '../incident/mail-doors.ts'
+import type { Lever } from '../model/incident.ts'
 import type { Engine } from '../reconcile/engine.ts'
+
+/** A drill touches no lever: there is nothing to wait for. */
+function leverState({ drill, progress }: Incident, lever: Lever): string {
+  return drill ? 'drill' : (progress.get(lever) ?? 'pending')
+}
 
 export function incidentView(incident: Incident): Record<string, unknown> {
   const { id, scope, approvals, rotation, ended } = incident
@@ -18,7 +24,7 @@ export function incidentView(incident: Incident): Record<string, unknown> {
     declaredBy: incident.declaredBy,
     containedAt: incident.containedAt === null ? null : formatInstant(incident.containedAt),
     reasons: incident.reasons.map(({ text }) => text ?? ''),
-    levers: Object.fromEntries(incident.levers.map(lever => [lever, incident.progress.get(lever) ?? 'pending'])),
+    levers: Object.fromEntries(incident.levers.map(lever => [lever, leverState(incident, lever)])),
     doors: [...incident.doors].map(([name, door]) => {
       const [host, kind] = name.split('/')
       return { host, door: kind, ...door }

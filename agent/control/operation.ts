@@ -29,7 +29,7 @@ export type OperationContext = {
   readonly live: LivePolicy | null
   readonly hosts: readonly MailHost[]
   /** Sentences about a register that does not verify; empty when it does. */
-  readonly findings: () => readonly string[]
+  readonly findings: (language: Language) => readonly string[]
   /** Resolves when the newest head stands in every witness. */
   readonly witness: () => Promise<void>
   /** Alarms of the register that stop nothing. */

@@ -10,6 +10,7 @@ import type { Plan } from '../model/change.ts'
 import type { Language } from '../model/entity.ts'
 import type { Acceptance } from '../plan/guards.ts'
 import { planAgeMaxMs } from '../plan/plan.ts'
+import { formatFailure, RegisterFailure } from '../register/failure.ts'
 import { adoptionOperations } from './adoption-operations.ts'
 import { afterPass } from './after-pass.ts'
 import { incidentOperations } from './incident-operations.ts'
@@ -26,11 +27,12 @@ import {
   domainViews,
   planExit,
   planView,
+  refuse,
   refusedResult,
 } from './views.ts'
 
 const plan: Operation = async (args, { engine, caller, signal }) => {
-  const scope = parseScope(engine, args['scope'])
+  const scope = parseScope(engine, args['scope'], caller.language)
   if (typeof scope === 'object' && 'exit' in scope) return scope
   const { plan } = await engine.plan(scope, parseAcceptance(args['accept']), signal)
   return { exit: planExit(plan), json: { ...planView(plan, caller.language), scope } }
@@ -67,8 +69,8 @@ const apply: Operation = async (args, context) => {
   const { engine, caller, progress, signal } = context
   const { clock, queue } = engine.parts
   const saved = args['plan'] === undefined ? null : parseSaved(args['plan'])
-  if (saved === undefined) return failed(65, 'not a saved plan')
-  const scope = saved?.scope ?? parseScope(engine, args['scope'])
+  if (saved === undefined) return refuse(65, 'E-PLAN-FORM', {}, caller.language)
+  const scope = saved?.scope ?? parseScope(engine, args['scope'], caller.language)
   if (typeof scope === 'object' && 'exit' in scope) return scope
   let stale = saved !== null && clock.now() - Date.parse(saved.createdAt) > planAgeMaxMs
   return queue.add('operator', async () => {
@@ -123,6 +125,7 @@ function applyExit(
 const status: Operation = async (_, { engine, caller, signal, daemon, findings, troubles }) => {
   const world = engine.world()
   const { config, register, providers } = engine.parts
+  const found = findings(caller.language)
   const checks = await Promise.all(
     [...providers.values()].map(async provider => {
       const reached = await provider.observe({ domains: [] }, signal).then(
@@ -139,7 +142,7 @@ const status: Operation = async (_, { engine, caller, signal, daemon, findings, 
     incidents: incidentSummaries(engine, false),
     requests: [],
     providers: checks,
-    register: { size: register.size, trusted: findings().length === 0, findings: findings(), troubles: troubles() },
+    register: { size: register.size, trusted: found.length === 0, findings: found, troubles: troubles() },
     lastRun: engine.history.lastRun,
     daemon,
     diagnostics: diagnosticsView(world.diagnostics, caller.language),
@@ -175,6 +178,9 @@ export const operations: ReadonlyMap<string, OperationRow> = new Map<string, Ope
   ...peopleOperations,
 ])
 
+/** A sentence that goes on in another. */
+const unstopped = (sentence: string) => sentence.replace(/\.$/, '')
+
 /** Runs an operation; a provider that is down is exit 69, a register that does not verify is a sentence, neither a crash. */
 export async function runOperation(
   name: string,
@@ -182,20 +188,13 @@ export async function runOperation(
   context: OperationContext,
 ): Promise<OperationResult> {
   const operation = operations.get(name)
-  if (operation === undefined) return failed(64, `unknown operation ${name}`)
-  if (context.caller.refused)
-    return failed(
-      77,
-      'the token is not valid: it is unknown, revoked, expired, or its person is not in the configuration',
-    )
+  if (operation === undefined) return refuse(64, 'E-OPERATION', { operation: name }, context.caller.language)
+  if (context.caller.refused) return refuse(77, 'E-TOKEN', {}, context.caller.language)
   const denial = denialOf(name, context.caller, context.engine.parts.config.operator.people)
   if (denial !== undefined) return refusedResult(77, [{ severity: 'error', ...denial }], context.caller.language)
-  const findings = context.findings()
+  const findings = context.findings(context.caller.language)
   if (findings.length > 0 && operation.changes(args) && name !== 'register.accept')
-    return failed(
-      1,
-      `the register does not verify: ${findings.join('; ')}\nPut it right from a backup; or, when what is missing is known, take it as it is: mailwarden register accept --reason TEXT`,
-    )
+    return refuse(1, 'E-REGISTER', { findings: findings.map(unstopped).join('; ') }, context.caller.language)
   try {
     const result = await operation.run(args, context)
     // What is read from a register that does not verify is shown, and never shown as if it did.
@@ -203,9 +202,11 @@ export async function runOperation(
       ? result
       : { ...result, json: { ...result.json, register: { trusted: false, findings } } }
   } catch (error) {
-    if (error instanceof ProviderFailure)
-      return failed(error.kind === 'unreachable' || error.kind === 'timeout' ? 69 : 1, error.message)
-    if (error instanceof Error && error.name === 'RegisterFailure') return failed(1, error.message)
+    if (error instanceof ProviderFailure) {
+      const exit = error.kind === 'unreachable' || error.kind === 'timeout' ? 69 : 1
+      return refuse(exit, 'E-PROVIDER', { detail: unstopped(error.message) }, context.caller.language)
+    }
+    if (error instanceof RegisterFailure) return failed(1, formatFailure(error, context.caller.language))
     throw error
   }
 }

@@ -2,12 +2,19 @@
 
 import { dayMs, formatInstant } from '../core/clock.ts'
 import { Secret } from '../core/secret.ts'
-import { createToken, provesPerson, revokeTokens, tokenBytes, tokenDaysDefault } from '../incident/people.ts'
+import {
+  createToken,
+  liveTokens,
+  provesPerson,
+  revokeTokens,
+  tokenBytes,
+  tokenDaysDefault,
+} from '../incident/people.ts'
+import { suggest } from '../manifest/suggest.ts'
 import { parseAddress } from '../model/name.ts'
 import { generatePassword, hashPassword } from '../standards/password.ts'
 import type { Operation, OperationRow } from './operation.ts'
-import { failed } from './protocol.ts'
-import { refusedResult } from './views.ts'
+import { refuse, refusedResult } from './views.ts'
 
 const tokenDaysMax = 3_650
 const passwordBytesMin = 10
@@ -18,11 +25,13 @@ const createTokenOperation: Operation = async (args, { engine, caller, random, w
   const person = String(args['person'] ?? '')
   const { people } = engine.parts.config.operator
   if (!people.some(({ name }) => name === person)) {
-    const known = people.map(({ name }) => name).join(', ')
-    return failed(65, `no person ${person} in operator.people: ${known || 'nobody is there'}`)
+    const known = people.map(({ name }) => name)
+    const values = { person, known: known.join(', ') || '–' }
+    return refuse(65, 'E-PERSON', values, caller.language, suggest(person, known))
   }
   const days = typeof args['days'] === 'number' ? args['days'] : tokenDaysDefault
-  if (!Number.isInteger(days) || days < 1 || days > tokenDaysMax) return failed(64, `--days: 1 to ${tokenDaysMax}`)
+  if (!Number.isInteger(days) || days < 1 || days > tokenDaysMax)
+    return refuse(64, 'E-TOKEN-DAYS', { max: String(tokenDaysMax) }, caller.language)
   const at = engine.parts.clock.now()
   const expiresAt = at + days * dayMs
   const { token, entry } = createToken(person, random(tokenBytes), { actor: caller.actor, at, expiresAt })
@@ -46,11 +55,14 @@ const setPassword: Operation = async (args, { engine, caller, credentials, rando
   const domain = address?.slice(address.lastIndexOf('@') + 1)
   const observed = domain === undefined ? [] : await engine.observe({ domains: [domain] }, signal)
   const stands = observed.some(({ resource }) => resource.kind === 'account' && resource.address === address)
-  if (address === undefined || !stands) return failed(65, `no account ${String(args['address'])} in the directory`)
+  if (address === undefined || !stands)
+    return refuse(65, 'E-PASSWORD-ADDRESS', { address: String(args['address']) }, caller.language)
   const given = typeof args['password'] === 'string' ? args['password'] : undefined
   const bytes = given === undefined ? passwordBytesMin : Buffer.byteLength(given)
-  if (bytes < passwordBytesMin || bytes > passwordBytesMax)
-    return failed(65, `a password has ${passwordBytesMin} to ${passwordBytesMax} bytes`)
+  if (bytes < passwordBytesMin || bytes > passwordBytesMax) {
+    const values = { min: String(passwordBytesMin), max: String(passwordBytesMax) }
+    return refuse(65, 'E-PASSWORD-LENGTH', values, caller.language)
+  }
   const secret = given === undefined ? generatePassword(random) : new Secret(given)
   const at = engine.parts.clock.now()
   // Recorded first, and never the secret: that somebody set a password must not be lost with the reply.
@@ -73,9 +85,9 @@ const acceptRegister: Operation = async (args, { engine, caller, findings, accep
     const code = token === null ? 'E-NOT-ALLOWED' : 'E-TOKEN-NEW'
     return refusedResult(77, [{ severity: 'error', code, values: refusal }], caller.language)
   }
-  if (findings().length === 0) return failed(3, 'the register verifies; there is nothing to accept')
+  if (findings(caller.language).length === 0) return refuse(3, 'E-REGISTER-TRUSTED', {}, caller.language)
   const reason = String(args['reason'] ?? '').trim()
-  if (reason === '') return failed(65, 'E-REASON: a reason in words is needed')
+  if (reason === '') return refuse(65, 'E-REASON', {}, caller.language)
   const stored = await acceptHead(caller.actor, reason)
   await witness()
   // What was folded at the start belongs to a register that was not trusted: a running daemon ends and starts anew.
@@ -83,9 +95,24 @@ const acceptRegister: Operation = async (args, { engine, caller, findings, accep
   return { exit: 0, json: { version: 1, index: stored.index, size: engine.parts.register.size } }
 }
 
+/** Who could act now, and through whom; what a token is made of stays where it is. */
+const listTokens: Operation = async (_, { engine }) => {
+  const { clock, config } = engine.parts
+  const tokens = liveTokens(engine.history.tokens, clock.now()).map(({ person, expiresAt, madeBy, madeAt }) => ({
+    person,
+    role: config.operator.people.find(({ name }) => name === person)?.role ?? null,
+    until: formatInstant(expiresAt),
+    madeBy,
+    madeAt: formatInstant(madeAt),
+  }))
+  return { exit: 0, json: { version: 1, tokens } }
+}
+
 const writes = () => true
+const reads = () => false
 
 export const peopleOperations: readonly (readonly [string, OperationRow])[] = [
+  ['token.list', { run: listTokens, changes: reads }],
   ['token.create', { run: createTokenOperation, changes: writes }],
   ['token.revoke', { run: revokeTokenOperation, changes: writes }],
   ['password.set', { run: setPassword, changes: writes }],

@@ -33,6 +33,7 @@ export const permissions: Readonly<Record<string, Permission>> = {
   'incident.release': pair,
   'incident.annul': pair,
   withdraw: ['security-lead'],
+  'token.list': 'anyone',
   'token.create': keepers,
   'token.revoke': keepers,
   'password.set': keepers,
@@ -54,5 +55,6 @@ export function denialOf(operation: string, caller: Caller, people: readonly Ope
   if (permission?.some(role => roles.has(role))) return undefined
   if (roles.has('auditor')) return { code: 'E-READ-ONLY', values: { person } }
   const wanted = (permission ?? []).filter(role => role !== 'local').join(', ')
-  return { code: 'E-NOT-ALLOWED', values: { person, roles: wanted } }
+  const reason = caller.token ? 'other-role' : 'no-token'
+  return { code: 'E-NOT-ALLOWED', values: { person, reason, roles: wanted } }
 }

@@ -1,8 +1,9 @@
 /** The only place where the JSON of commands is shaped (contract section 4). Shapes are versioned and stable. */
 import type { Diagnostic } from '../core/diagnostic.ts'
-import { type DiagnosticJson, toDiagnosticJson, wordsOf } from '../core/messages.ts'
+import { type DiagnosticJson, type MessageCode, phraseOf, toDiagnosticJson, wordsOf } from '../core/messages.ts'
 import type { Outcome, Plan } from '../model/change.ts'
 import type { Language } from '../model/entity.ts'
+import type { Ref } from '../model/resource.ts'
 import type { DomainState, World } from '../model/world.ts'
 import { isProvisioned } from '../model/world.ts'
 import type { OperationResult } from './protocol.ts'
@@ -17,7 +18,7 @@ export type PlanView = {
   readonly keys: Plan['keys']
   readonly refusals: readonly { readonly guard: string; readonly detail: string; readonly accept: string | null }[]
   readonly held: Plan['held']
-  readonly contested: Plan['contested']
+  readonly contested: readonly { readonly ref: Ref; readonly reason: string }[]
   readonly diagnostics: readonly DiagnosticJson[]
 }
 
@@ -29,9 +30,11 @@ export function planView(plan: Plan, language: Language): PlanView {
     target: plan.target,
     changes: plan.changes,
     keys: plan.keys,
-    refusals: plan.refusals.map(({ guard, detail, accept }) => ({ guard, detail, accept })),
+    refusals: plan.refusals.map(({ guard, code, values, accept }) => {
+      return { guard, detail: wordsOf({ severity: 'error', code, values }, language).detail, accept }
+    }),
     held: plan.held,
-    contested: plan.contested,
+    contested: plan.contested.map(({ ref, reason }) => ({ ref, reason: phraseOf(reason, {}, language) })),
     diagnostics: diagnosticsView(plan.diagnostics, language),
   }
 }
@@ -55,7 +58,7 @@ export type ApplyView = {
   readonly outcomes: readonly Outcome[]
   readonly refusals: PlanView['refusals']
   readonly held: Plan['held']
-  readonly contested: Plan['contested']
+  readonly contested: readonly { readonly ref: Ref; readonly reason: string }[]
   readonly diagnostics: readonly DiagnosticJson[]
 }
 
@@ -101,6 +104,18 @@ export function domainViews(world: World, blocked: ReadonlyMap<string, readonly 
     views.push({ name, institution: null, state: 'blocked', accounts: 0, queued: 0, blocked: 0, held: [], blockedBy })
   }
   return views.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** A refusal of one finding, in the language of the caller. */
+export function refuse(
+  exit: number,
+  code: MessageCode,
+  values: Readonly<Record<string, string>>,
+  language: Language,
+  suggestion?: string,
+): OperationResult {
+  const found = { severity: 'error', code, values, ...(suggestion === undefined ? {} : { suggestion }) } as const
+  return refusedResult(exit, [found], language)
 }
 
 /** A refusal: its codes for scripts, its sentences for people. */

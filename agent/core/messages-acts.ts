@@ -7,9 +7,9 @@ import { type Message, message, type Phrase } from './messages/words.ts'
 export const actMessages = {
   'E-NOT-ALLOWED': message(
     'No permitido',
-    '{person} no puede hacer esto. Hace falta el token personal de alguien con uno de estos papeles: {roles}. Sin token solo se puede suspender.',
+    '{person}: {reason|phrase}. Puede hacerlo quien tenga uno de estos papeles: {roles}.',
     'Not allowed',
-    '{person} may not do this. It takes the personal token of somebody with one of these roles: {roles}. Without a token only suspending is possible.',
+    '{person}: {reason|phrase}. Whoever has one of these roles may: {roles}.',
   ),
   'E-READ-ONLY': message(
     'Solo lectura',
@@ -91,9 +91,9 @@ export const actMessages = {
   ),
   'E-NOT-ROTATED': message(
     'Los secretos no se han cambiado',
-    '{incident}: los secretos de las cuentas y del administrador se cambian antes de restablecer ({rotated} de {expected}) (S41): incident rotate.',
+    '{incident}: {reason|phrase}. Los secretos de las cuentas y del administrador se cambian antes de restablecer (S41): incident rotate.',
     'The secrets were not rotated',
-    '{incident}: the secrets of accounts and administrator are changed before the release ({rotated} of {expected}) (S41): incident rotate.',
+    '{incident}: {reason|phrase}. The secrets of accounts and administrator are changed before the release (S41): incident rotate.',
   ),
   'E-HELD-MAIL': message(
     'No se ha decidido sobre el correo retenido',
@@ -262,7 +262,7 @@ export const actMessages = {
   ),
 } as const satisfies Readonly<Record<string, Message>>
 
-/** The words of `{reason|phrase}` and `{how|phrase}` in the table above. */
+/** The words of `{reason|phrase}` and the like in the table above and in that of commands. */
 export const actPhrases = {
   'same-person': {
     es: 'ya dio la primera aprobación; la segunda la da otra persona',
@@ -302,6 +302,24 @@ export const actPhrases = {
   'void-author': {
     es: 'la primera aprobación ya no vale: quien la dio es autor del informe',
     en: 'the first approval no longer counts: who gave it is the author of the report',
+  },
+  'no-token': {
+    es: 'sin token personal no se puede hacer esto; dé el suyo con --token-file o MAILWARDEN_TOKEN',
+    en: 'this takes a personal token; give yours with --token-file or MAILWARDEN_TOKEN',
+  },
+  'other-role': { es: 'su papel no lo permite', en: 'that person’s role does not permit it' },
+  'rotated-none': { es: 'todavía no se ha cambiado ninguno', en: 'none was changed yet' },
+  'rotated-part': { es: 'se cambiaron {rotated} de {expected}', en: '{rotated} of {expected} were changed' },
+  'guard-recent': { es: ', tras {before} en las últimas 24 horas', en: ', after {before} in the last 24 hours' },
+  'guard-wrong': { es: ' (--accept {given} no coincide)', en: ' (--accept {given} does not match)' },
+  exists: { es: 'ya estaba y no se hizo aquí', en: 'stands already and was not made here' },
+  'mark-lost': {
+    es: 'se hizo aquí, pero su marca falta o es de otro objeto',
+    en: 'was made here, but its mark is gone or is another object’s',
+  },
+  'not-in-register': {
+    es: 'lleva nuestra marca, pero el registro no lo conoce',
+    en: 'carries our mark, but the register does not know it',
   },
   released: { es: 'restablecido', en: 'released' },
   annulled: { es: 'declarado infundado', en: 'declared unfounded' },

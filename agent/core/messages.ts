@@ -4,6 +4,7 @@
  * an escape (K20). Pure.
  */
 import type { Diagnostic, Place, Severity } from './diagnostic.ts'
+import { commandMessages } from './messages/commands.ts'
 import { frameWords, labels, phrases } from './messages/phrases.ts'
 import { planningMessages } from './messages/planning.ts'
 import { readingMessages } from './messages/reading.ts'
@@ -11,7 +12,13 @@ import { ruleMessages } from './messages/rules.ts'
 import type { Language, Message, Phrase } from './messages/words.ts'
 import { actMessages, actPhrases } from './messages-acts.ts'
 
-export const messages = { ...readingMessages, ...ruleMessages, ...planningMessages, ...actMessages } as const
+export const messages = {
+  ...readingMessages,
+  ...ruleMessages,
+  ...planningMessages,
+  ...actMessages,
+  ...commandMessages,
+} as const
 export type MessageCode = keyof typeof messages
 
 export type DiagnosticJson = {
@@ -59,10 +66,15 @@ function lookUp<T>(table: Readonly<Record<string, T>>, key: string): T | undefin
 function fill(template: string, values: Readonly<Record<string, string>>, language: Language): string {
   return template.replaceAll(/\{(\w+)(\|phrase)?\}/g, (_, name: string, isPhrase: string | undefined) => {
     const value = lookUp(values, name) ?? ''
-    if (isPhrase === undefined) return shown(value)
+    if (isPhrase === undefined || value === '') return shown(value)
     const found: Phrase = lookUp<Phrase>(phrases, value) ?? lookUp<Phrase>(actPhrases, value) ?? phrases.other
     return fill(found[language], values, language)
   })
+}
+
+/** A part of a sentence by its key, as `{reason|phrase}` chooses it. */
+export function phraseOf(key: string, values: Readonly<Record<string, string>>, language: Language): string {
+  return fill('{key|phrase}', { ...values, key }, language)
 }
 
 /** Summary and detail of a finding. A code without words (a newer one's) shows itself and its values. */

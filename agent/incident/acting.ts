@@ -100,15 +100,15 @@ export function refused(exit: Refused['exit'], refusals: readonly Diagnostic[]):
 /** Undefined when the person may act. */
 export function forbidden(act: Act, { actor, token, people }: ActContext): Refused | undefined {
   // Break-glass (K4): whoever is on the host itself may close, and nothing else.
-  if (!token) return act === 'suspend' ? undefined : notAllowed(act, actor)
+  if (!token) return act === 'suspend' ? undefined : notAllowed(act, actor, 'no-token')
   const roles = rolesOf(people, actor.person)
   if (permitted[act].some(role => roles.has(role))) return undefined
   if (roles.has('auditor')) return refused(77, [finding('E-READ-ONLY', { person: actor.person })])
-  return notAllowed(act, actor)
+  return notAllowed(act, actor, 'other-role')
 }
 
-function notAllowed(act: Act, actor: Actor): Refused {
-  return refused(77, [finding('E-NOT-ALLOWED', { person: actor.person, roles: permitted[act].join(', ') })])
+function notAllowed(act: Act, { person }: Actor, reason: 'no-token' | 'other-role'): Refused {
+  return refused(77, [finding('E-NOT-ALLOWED', { person, reason, roles: permitted[act].join(', ') })])
 }
 
 /** The open incident of that number, or why there is none to act on. */

@@ -163,8 +163,7 @@ function gateValues(incident: Incident): Record<string, string> {
     incident: incident.id,
     reports: String(incident.reports.length),
     actions: String(incident.actions.length),
-    rotated: '0',
-    expected: '–',
+    reason: 'rotated-none',
   }
 }
 

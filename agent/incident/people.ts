@@ -77,6 +77,13 @@ export function applyTokenEntry(tokens: Tokens, entry: Stored): Tokens {
   return tokens
 }
 
+/** Those that have not expired, by person and end. That a person is still in the configuration is not asked here. */
+export function liveTokens(tokens: Tokens, at: Instant): readonly Token[] {
+  return tokens.live
+    .filter(({ expiresAt }) => expiresAt > at)
+    .toSorted((a, b) => (a.person < b.person ? -1 : a.person > b.person ? 1 : a.expiresAt - b.expiresAt))
+}
+
 /** The person of a token and the token, with the role that the configuration gives now; undefined for any other text. */
 export function authenticate(
   tokens: Tokens,

@@ -34,7 +34,8 @@ export function rotate(
   const { proof } = args
   if (proof === undefined) return done(incident.id, [], { code: 'M-ROTATE-ALLOWED', values: { incident: incident.id } })
   const values = { incident: incident.id, rotated: String(proof.rotated), expected: String(proof.expected) }
-  if (proof.rotated < proof.expected) return refused(3, [finding('E-NOT-ROTATED', values)])
+  if (proof.rotated < proof.expected)
+    return refused(3, [finding('E-NOT-ROTATED', { ...values, reason: 'rotated-part' })])
   const facts = { incident: incident.id, secrets: proof.rotated }
   return done(incident.id, [entryOf(context, 'secrets.rotated', incident.id, { rule: 'S41', facts })], {
     code: 'M-ROTATED',

@@ -23,8 +23,12 @@ export type ConfigReading = {
 
 /** @param file the absolute path that paths in the text are relative to. */
 export function resolveConfig(source: SourceFile, file: string): ConfigReading {
-  const parsed = parseFile(source, ['Agent'])
   const findings = createFindings()
+  if ('failure' in source && source.failure === 'unreadable') {
+    findings.add({ severity: 'error', code: 'E-CONFIG-UNREADABLE', values: { file } })
+    return { config: null, diagnostics: findings.diagnostics() }
+  }
+  const parsed = parseFile(source, ['Agent'])
   for (const diagnostic of parsed.diagnostics) findings.add(diagnostic)
   const [sheet] = parsed.sheets
   if (sheet === undefined || parsed.sheets.length > 1) {

@@ -25,7 +25,9 @@ export type Outcome = {
 /** A step held back by a guard. `accept` is the exact-count acceptance that lifts it: `delete=37`. */
 export type Refusal = {
   readonly guard: string
-  readonly detail: string
+  /** Its sentence: a key of the message table, and its values. */
+  readonly code: 'E-GUARD-DELETES' | 'E-GUARD-EMPTIED' | 'E-GUARD-REMOVED' | 'E-GUARD-UPDATES' | 'E-GUARD-COUNT'
+  readonly values: Readonly<Record<string, string>>
   readonly accept: string | null
   readonly refs: readonly Ref[]
 }
@@ -45,7 +47,7 @@ export type Plan = {
   readonly refusals: readonly Refusal[]
   readonly held: readonly Held[]
   /** Objects that are in the way and not ours: reported, untouched. */
-  readonly contested: readonly { readonly ref: Ref; readonly reason: string }[]
+  readonly contested: readonly { readonly ref: Ref; readonly reason: 'exists' | 'mark-lost' | 'not-in-register' }[]
   /** Changes that the provider can't hold; `diagnostics` says why. */
   readonly unsupported: number
   readonly diagnostics: readonly Diagnostic[]

@@ -24,7 +24,8 @@ export type GuardInput = {
 type Finding = {
   readonly guard: string
   readonly count: string
-  readonly detail: string
+  readonly code: Refusal['code']
+  readonly values: Refusal['values']
   readonly refs: readonly Ref[]
 }
 
@@ -33,9 +34,14 @@ function deletesGuard({ history, limits, now }: GuardInput, deletes: readonly Ch
     .filter(past => !past.accepted && past.at > now - dayMs)
     .reduce((sum, past) => sum + past.count, 0)
   if (deletes.length === 0 || deletes.length + recent <= limits.deletes) return []
-  const before = recent > 0 ? `, after ${recent} in the last 24 hours` : ''
-  const detail = `${deletes.length} deletes${before}; limits.deletes is ${limits.deletes}`
-  return [{ guard: 'deletes', count: 'delete', detail, refs: deletes.map(change => change.ref) }]
+  const values = {
+    count: String(deletes.length),
+    limit: String(limits.deletes),
+    ...(recent > 0 && { recent: 'guard-recent', before: String(recent) }),
+  }
+  return [
+    { guard: 'deletes', count: 'delete', code: 'E-GUARD-DELETES', values, refs: deletes.map(change => change.ref) },
+  ]
 }
 
 function emptiedGuard({ standing }: GuardInput, deletes: readonly Change[]): Finding[] {
@@ -48,8 +54,9 @@ function emptiedGuard({ standing }: GuardInput, deletes: readonly Change[]): Fin
   const findings: Finding[] = []
   for (const [domain, changes] of leaving) {
     if (changes.length < (users.get(domain)?.length ?? 0)) continue
-    const detail = `the last ${changes.length} accounts of ${domain} would go`
-    findings.push({ guard: 'domain-emptied', count: 'delete', detail, refs: changes.map(change => change.ref) })
+    const values = { count: String(changes.length), domain }
+    const refs = changes.map(change => change.ref)
+    findings.push({ guard: 'domain-emptied', count: 'delete', code: 'E-GUARD-EMPTIED', values, refs })
   }
   return findings
 }
@@ -60,7 +67,8 @@ function zoneGuard(_: GuardInput, deletes: readonly Change[]): Finding[] {
     .map(change => ({
       guard: change.ref.kind === 'zone' ? 'zone-removed' : 'domain-removed',
       count: 'delete',
-      detail: `${change.ref.kind} ${change.ref.key} would go`,
+      code: 'E-GUARD-REMOVED',
+      values: { object: `${change.ref.kind} ${change.ref.key}` },
       // Its records and accounts go with it or not at all.
       refs: deletes
         .filter(
@@ -82,7 +90,8 @@ function apexGuard(_: GuardInput, deletes: readonly Change[]): Finding[] {
   return vital.map(change => ({
     guard: 'vital-record',
     count: 'delete',
-    detail: `${change.ref.key} would go`,
+    code: 'E-GUARD-REMOVED',
+    values: { object: change.ref.key },
     refs: [change.ref],
   }))
 }
@@ -90,8 +99,14 @@ function apexGuard(_: GuardInput, deletes: readonly Change[]): Finding[] {
 function updatesGuard({ changes, standing, limits }: GuardInput): Finding[] {
   const updates = changes.filter(change => change.action === 'update' && !exempt(change))
   if (updates.length === 0 || updates.length * 100 <= standing.length * limits.updatePercent) return []
-  const detail = `${updates.length} of ${standing.length} objects would change; limits.updatePercent is ${limits.updatePercent}`
-  return [{ guard: 'updates', count: 'update', detail, refs: updates.map(change => change.ref) }]
+  const values = {
+    count: String(updates.length),
+    standing: String(standing.length),
+    limit: String(limits.updatePercent),
+  }
+  return [
+    { guard: 'updates', count: 'update', code: 'E-GUARD-UPDATES', values, refs: updates.map(change => change.ref) },
+  ]
 }
 
 /** Closing a door and putting back what somebody else changed need no leave. */
@@ -111,12 +126,12 @@ export function guard(input: GuardInput): Refusal[] {
     ...apexGuard(input, deletes),
     ...updatesGuard(input),
   ]
-  const refusals = findings.flatMap(({ guard, count, detail, refs }) => {
+  const refusals = findings.flatMap(({ guard, count, code, values, refs }) => {
     const exact = counts[count] ?? 0
     const given = input.acceptance[count as keyof Acceptance]
     if (given === exact || given === 'any') return []
-    const wrong = given === undefined ? '' : ` (--accept ${count}=${given} does not match)`
-    return [{ guard, detail: `${detail}${wrong}`, accept: `${count}=${exact}`, refs }]
+    const wrong = given === undefined ? {} : { wrong: 'guard-wrong', given: `${count}=${given}` }
+    return [{ guard, code, values: { ...values, ...wrong }, accept: `${count}=${exact}`, refs }]
   })
   return [...refusals, ...(refusals.length > 0 ? [] : miscounted(input, counts))]
 }
@@ -131,7 +146,8 @@ function miscounted({ acceptance, changes }: GuardInput, counts: Readonly<Record
     return [
       {
         guard: 'accept',
-        detail: `--accept ${action}=${given} does not match: the plan has ${exact}`,
+        code: 'E-GUARD-COUNT',
+        values: { given: `${action}=${given}`, exact: String(exact) },
         accept: exact === 0 ? null : `${action}=${exact}`,
         refs,
       },

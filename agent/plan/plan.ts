@@ -10,7 +10,7 @@ import type { DomainName } from '../model/name.ts'
 import { formatRef, type Ref, type Resource } from '../model/resource.ts'
 import { isProvisioned, type World } from '../model/world.ts'
 import type { History } from '../world/history.ts'
-import { type Contested, diff } from './diff.ts'
+import { diff } from './diff.ts'
 import { type Acceptance, guard } from './guards.ts'
 import { order } from './order.ts'
 import { markOf } from './ownership.ts'
@@ -37,12 +37,6 @@ export type PlanInput = {
 }
 
 export type Planned = { readonly plan: Plan; readonly vanished: readonly Ref[] }
-
-const contestedReasons: Record<Contested['reason'], string> = {
-  exists: 'stands already and was not made here',
-  'mark-lost': 'was made here, but its mark is gone or is another object’s',
-  'not-in-register': 'carries our mark, but the register does not know it',
-}
 
 function domainOfRef(ref: Ref): string {
   if (ref.kind === 'account') return ref.key.slice(ref.key.lastIndexOf('@') + 1)
@@ -93,7 +87,6 @@ export function makePlan(input: PlanInput): Planned {
   const keys = ([...keyed] as DomainName[]).toSorted()
   const announced = ({ action, ref }: Change) =>
     action === 'create' && ref.kind === 'rrset' && ref.key.includes('._domainkey.') && keyed.has(domainOfRef(ref))
-  const contested = difference.contested.map(({ ref, reason }) => ({ ref, reason: contestedReasons[reason] }))
   return {
     vanished: difference.vanished,
     plan: {
@@ -112,7 +105,7 @@ export function makePlan(input: PlanInput): Planned {
       keys,
       refusals,
       held: difference.held,
-      contested,
+      contested: difference.contested.map(({ ref, reason }) => ({ ref, reason })),
       unsupported: difference.changes.length - holdable.length,
       diagnostics: [...scoped.diagnostics, ...unsupported],
     },

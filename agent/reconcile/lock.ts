@@ -8,6 +8,7 @@ export type Lock = { release(): void }
 export type Holder = { readonly pid: number; readonly what: string; readonly since: string }
 
 const sqliteBusy = 5
+const sqliteFull = 13
 
 /** @returns the lock, or who holds it. */
 export function takeLock(file: string, holder: Holder): Lock | Holder {
@@ -17,7 +18,7 @@ export function takeLock(file: string, holder: Holder): Lock | Holder {
     database.exec('BEGIN IMMEDIATE')
   } catch (error) {
     // Somebody has it. Anything else (a read-only file) is no holder and is said as it is.
-    const other = isBusy(error) ? readHolder(database) : undefined
+    const other = codeOf(error) === sqliteBusy ? readHolder(database) : undefined
     database.close()
     if (other === undefined) throw error
     return other
@@ -40,13 +41,14 @@ function writeHolder(database: DatabaseSync, holder: Holder): void {
     database.prepare('INSERT INTO holder VALUES (?, ?, ?)').run(holder.pid, holder.what, holder.since)
     database.exec('COMMIT')
   } catch (error) {
-    if (isBusy(error)) throw error
+    if (codeOf(error) !== sqliteFull) throw error
     if (database.isTransaction) database.exec('ROLLBACK')
   }
 }
 
-function isBusy(error: unknown): boolean {
-  return ((error as { errcode?: number }).errcode ?? 0) % 256 === sqliteBusy
+/** Extended codes keep the primary one in their lowest byte. */
+function codeOf(error: unknown): number {
+  return ((error as { errcode?: number }).errcode ?? 0) % 256
 }
 
 function readHolder(database: DatabaseSync): Holder | undefined {

@@ -154,7 +154,7 @@ function reportPass(engine: Engine, lane: Lane, report: ReconcileReport): void {
   if (report.outcomes.length > 0 || report.keysMade > 0)
     log.write('info', 'applied', { lane, ...counts, keysMade: report.keysMade })
   for (const refusal of refusals)
-    log.write('warn', 'held back by a guard', { guard: refusal.guard, detail: refusal.detail, accept: refusal.accept })
+    log.write('warn', 'held back by a guard', { guard: refusal.guard, ...refusal.values, accept: refusal.accept })
   for (const object of contested) log.write('warn', 'contested', object)
   for (const outcome of report.outcomes)
     if (outcome.result !== 'applied') log.write('error', 'change not applied', outcome)

@@ -114,7 +114,8 @@ export async function exportRegister(options: ExportOptions & { readonly target:
     await syncFolder(dirname(target))
     return verdict
   } catch (error) {
-    await rm(aside, { force: true })
+    // Where it could not be made it can't be removed either; what went wrong is told, not this.
+    await rm(aside, { force: true }).catch(() => {})
     throw toFailure(error, `export to ${target}`)
   }
 }

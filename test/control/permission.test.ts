@@ -41,6 +41,7 @@ const expected: Readonly<Record<string, string>> = {
   'incident.release': 'responder security-lead',
   'incident.annul': 'responder security-lead',
   withdraw: 'security-lead',
+  'token.list': 'local gau-agent sysadmin responder security-lead auditor',
   'token.create': 'local sysadmin security-lead',
   'token.revoke': 'local sysadmin security-lead',
   'password.set': 'local sysadmin security-lead',
@@ -60,7 +61,13 @@ test.each(Object.entries(expected))('%s: %s', (operation, may) => {
 test('an operation without a row is nobody’s; a role that the configuration took away is no role', () => {
   for (const caller of Object.values(callers)) expect(denialOf('incident.purge', caller, people)).toBeDefined()
   for (const caller of Object.values(callers)) expect(denialOf('__proto__', caller, people)).toBeDefined()
-  expect(denialOf('apply', as('p-sysadmin', 'sysadmin', true), [])).toMatchObject({ code: 'E-NOT-ALLOWED' })
+  expect(denialOf('apply', as('p-sysadmin', 'sysadmin', true), [])).toMatchObject({
+    code: 'E-NOT-ALLOWED',
+    values: { reason: 'other-role', roles: 'sysadmin' },
+  })
+  expect(denialOf('incident.release', as('local:root', 'local', false), people)).toMatchObject({
+    values: { reason: 'no-token', roles: 'responder, security-lead' },
+  })
   expect(denialOf('apply', as('two', 'auditor', true), people)).toBeUndefined()
   expect(denialOf('apply', as('p-auditor', 'auditor', true), people)).toMatchObject({ code: 'E-READ-ONLY' })
 })

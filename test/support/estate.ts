@@ -33,7 +33,10 @@ export type Estate = AsyncDisposable & {
   readonly dnsPort: number
   write(path: string, text: string): void
   remove(path: string): void
-  cli(args: readonly string[], options?: { env?: Record<string, string>; input?: string }): Promise<CliResult>
+  cli(
+    args: readonly string[],
+    options?: { env?: Record<string, string>; input?: string; uid?: number },
+  ): Promise<CliResult>
   json(
     args: readonly string[],
     options?: { env?: Record<string, string> },
@@ -189,7 +192,7 @@ export async function createEstate(
     ...env,
   })
 
-  const cli: Estate['cli'] = (args, { env, input } = {}) => runCli(args, environment(env), folder, input)
+  const cli: Estate['cli'] = (args, { env, input, uid } = {}) => runCli(args, environment(env), folder, input, uid)
   return {
     folder,
     manifests,
@@ -224,8 +227,14 @@ async function runCli(
   env: NodeJS.ProcessEnv,
   cwd: string,
   input?: string,
+  uid?: number,
 ): Promise<CliResult> {
-  const child = spawn(process.execPath, [launcher, ...args], { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [launcher, ...args], {
+    cwd,
+    env,
+    stdio: ['pipe', 'pipe', 'pipe'],
+    ...(uid !== undefined && { uid, gid: uid }),
+  })
   let out = ''
   let err = ''
   child.stdout.setEncoding('utf8').on('data', chunk => {

@@ -254,6 +254,12 @@ export const readingMessages = {
     'Wrong schedule',
     '"{found}" is no cron expression of five fields, like "*/5 * * * *".',
   ),
+  'E-CONFIG-UNREADABLE': message(
+    'La configuración no se puede leer',
+    '«{file}» no existe, faltan permisos o no es un fichero normal. Compruebe --config y MAILWARDEN_CONFIG, o escriba una: mailwarden init.',
+    'The configuration cannot be read',
+    '"{file}" does not exist, permission is missing, or it is no regular file. Look at --config and MAILWARDEN_CONFIG, or write one: mailwarden init.',
+  ),
   'E-CONFIG-DOCUMENTS': message(
     'La configuración no es un documento Agent',
     'El fichero debe tener exactamente un documento de tipo Agent; tiene {count}.',
