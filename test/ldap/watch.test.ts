@@ -68,6 +68,12 @@ describeServers('the change number of slapd', whyNoSlapd, () => {
     await apply(directory, [create(account('c@hcg.example'))])
     await tick()
     expect(await waiting).toBe(false)
+    // A removal leaves no entry to be found, and moves the change number all the same.
+    waiting = next()
+    await begun()
+    byHand(slapd, account('b@hcg.example'), null)
+    await tick()
+    expect(await waiting).toBe(false)
     waiting = next()
     await begun()
     stop.abort()
