@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, open, readdir, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, dayMs, formatInstant, parseInstant } from '../../agent/core/clock.ts'
+import { toReplyText } from '../../agent/standards/smtp-reply.ts'
 import { type OutgoingNotice, ProviderFailure } from '../provider.ts'
 
 /** A journal holds a day of notices; what else lies in the folder is not read without end. */
@@ -33,6 +34,11 @@ function identify({ id, at, to }: OutgoingNotice): string {
   return createHash('sha256')
     .update(JSON.stringify([id, at, to]))
     .digest('hex')
+}
+
+/** The server's words hold the id in its queue; an address in them has no place here. */
+function toLine(reply: string): string {
+  return toReplyText(reply).replaceAll(/\S*@\S*/g, '…')
 }
 
 /** `<identity> <instant> <reply>` and a line end; undefined for a file that is not complete. */
@@ -90,7 +96,7 @@ export function openJournal(folder: string, clock: Clock): Journal {
             const at = clock.now()
             known.set(identity, at)
             // What can't be written now is remembered above: the message has left, and failing would send it again.
-            await file.write(` ${formatInstant(at)} ${reply.replaceAll(/[\r\n]+/g, ' ')}\n`).catch(() => {})
+            await file.write(` ${formatInstant(at)} ${toLine(reply)}\n`).catch(() => {})
             await file.sync().catch(() => {})
             await forgetOld().catch(() => {})
           },

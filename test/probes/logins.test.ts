@@ -133,6 +133,12 @@ describeServers('probes of Dovecot and Postfix', whyNoServers, () => {
     expect(detail).toContain('ECONNREFUSED')
   })
 
+  test.each(all)('%s: an address to come from that is not ours', async protocol => {
+    const { result, detail } = await probe(protocol, { localAddress: '192.0.2.9' })
+    expect(result).toBe('unreachable')
+    expect(detail).toContain('EADDRNOTAVAIL')
+  })
+
   test.each(all)('%s: a certificate that does not hold is no refusal', async protocol => {
     for (const over of [{ caFile: null }, { serverName: 'mail.box.example' }])
       expect(await probe(protocol, over)).toMatchObject({ result: 'unreachable' })

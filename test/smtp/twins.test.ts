@@ -1,10 +1,12 @@
 /** Notices against servers that are down, silent, slow or lying: always for later, never in doubt for long, nothing leaks. */
-import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Clock } from '../../agent/core/clock.ts'
 import { Secret } from '../../agent/core/secret.ts'
+import { parseAddress } from '../../agent/model/name.ts'
 import type { OutgoingNotice, ProviderFailure } from '../../providers/provider.ts'
 import type { SmtpOptions } from '../../providers/smtp/options.ts'
 import { openSmtp } from '../../providers/smtp/smtp.ts'
@@ -174,6 +176,31 @@ describe('a server that does not serve', () => {
   })
 })
 
+test('whatever address our grammar lets through, the envelope is exactly it', async () => {
+  const heard: string[] = []
+  const twin = await twinOf(server({}, heard))
+  const atoms = fc.string({ unit: fc.constantFrom(..."abzAZ059!#$%&'*+/=?^_`{|}~-"), minLength: 1, maxLength: 12 })
+  const localparts = fc.array(atoms, { minLength: 1, maxLength: 3 }).map(parts => parts.join('.'))
+  const address = fc
+    .tuple(localparts, fc.constantFrom('x.example', 'ñandú.example', 'a-b.c.example'))
+    .map(parts => parts.join('@'))
+  let sent = 0
+  await fc.assert(
+    fc.asyncProperty(address, address, async (from, to) => {
+      heard.length = 0
+      sent += 1
+      await openSmtp(options(twin.port)).send({ ...notice, id: `n${sent}`, from, to })
+      expect(heard.filter(line => /^(MAIL|RCPT)/.test(line))).toEqual([
+        `MAIL FROM:<${parseAddress(from)}>`,
+        `RCPT TO:<${parseAddress(to)}>`,
+      ])
+      expect(heard).toContain(`From: <${parseAddress(from)}>`)
+      expect(heard).toContain(`To: Ana <${parseAddress(to)}>`)
+    }),
+    { numRuns: 100 },
+  )
+})
+
 describe('the journal', () => {
   test('a record that is cut or spoiled is none: the notice leaves again', async () => {
     const twin = await twinOf(server({}))
@@ -212,9 +239,12 @@ describe('the journal', () => {
   })
 
   test('holds no address, and forgets after a day', async () => {
-    const twin = await twinOf(server({}))
+    const twin = await twinOf(server({ dot: `250 2.0.0 Ok <${notice.to}> queued as 4F2A` }))
     const smtp = openSmtp(options(twin.port))
     await smtp.send(notice)
+    const record = readFileSync(join(folder, 'journal', notice.id), 'utf8')
+    expect(record).toContain('queued as 4F2A')
+    expect(record).not.toContain('@')
     now += 86_400_000
     await smtp.send({ ...notice, id: 'n2-director' })
     expect(readdirSync(join(folder, 'journal'))).toEqual(['n2-director'])
