@@ -24,15 +24,26 @@ const replyBytesMax = 16 * 1024 * 1024
 export function doveadmByHttp({ url, apiKey, ca }: DoveadmHttp): Doveadm {
   const endpoint = toEndpoint(url)
   const target = `${endpoint.protocol}//${endpoint.host}`
-  const authorization = () => `X-Dovecot-API ${Buffer.from(apiKey.reveal()).toString('base64')}`
+  const ask = (body: string, signal: AbortSignal) => {
+    const authorization = `X-Dovecot-API ${Buffer.from(apiKey.reveal()).toString('base64')}`
+    return exchange({ endpoint, target, authorization, ca, body, signal })
+  }
+  // A wrong key with a body 2.3 answers with silence, with an empty one it says 401: so the key is tried once by itself.
+  let keyIsRight = false
   return {
     target,
     async call(commands, signal) {
-      const tags = commands.map((_, index) => `c${index}`)
-      const body = JSON.stringify(commands.map((command, index) => [command.name, parameters(command), tags[index]]))
-      const reply = await post({ endpoint, target, authorization: authorization(), ca, body, signal })
-      checkStatus(reply.status, target)
-      return readAnswers(reply.text, commands, target)
+      if (!keyIsRight) checkStatus((await ask('', signal)).status, target)
+      keyIsRight = true
+      const tagged = commands.map((command, index) => [command.name, parameters(command), `c${index}`])
+      try {
+        const reply = await ask(JSON.stringify(tagged), signal)
+        checkStatus(reply.status, target)
+        return readAnswers(reply.text, commands, target)
+      } catch (error) {
+        keyIsRight = false
+        throw error
+      }
     },
   }
 }
@@ -62,22 +73,23 @@ function parameters(command: DoveadmCommand): object {
   }
 }
 
-type Post = {
+type Exchange = {
   readonly endpoint: URL
   readonly target: string
   readonly authorization: string
   readonly ca: string | null
+  /** Empty: a GET, which lists what doveadm can do. */
   readonly body: string
   readonly signal: AbortSignal
 }
 
-async function post({ endpoint, target, authorization, ca, body, signal }: Post) {
+async function exchange({ endpoint, target, authorization, ca, body, signal }: Exchange) {
   const timeout = AbortSignal.timeout(callMsMax)
   try {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const options = {
-        method: 'POST',
-        headers: { authorization, 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+        method: body === '' ? 'GET' : 'POST',
+        headers: { authorization, ...(body === '' ? {} : { 'content-length': Buffer.byteLength(body) }) },
         signal: AbortSignal.any([signal, timeout]),
         // One doveadm process serves one connection: to keep it open would keep the process.
         agent: false,

@@ -4,7 +4,7 @@
  * do not have (folders, ports, a certificate, the other services of a Postfix) is added here and nowhere else.
  */
 import { spawnSync } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import {
   chmodSync,
   chownSync,
@@ -116,7 +116,7 @@ export async function startMailServers(options: {
       if (status !== 0 && stderr !== '') throw new Error(stderr)
       return status === 0 ? stdout.trim() : null
     },
-    log: () => ['pf/maillog', 'dv/log'].map(file => readIfThere(join(folder, file))).join('\n'),
+    log: () => ['pf/start', 'pf/maillog', 'dv/log'].map(file => readIfThere(join(folder, file))).join('\n'),
     stopDovecot: () => stopByPidFile(join(folder, 'dv', 'run', 'master.pid')),
     async startDovecot() {
       startDaemon('/usr/sbin/dovecot', ['-c', join(folder, 'dv', 'dovecot.conf')], join(folder, 'dv', 'start'))
@@ -374,15 +374,22 @@ async function freePorts(): Promise<Ports> {
   return { smtp, submission, submissions, imap, imaps, pop, pops, lmtp, doveadm }
 }
 
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
+/** Below the range that the kernel takes for outgoing connections: none of those gets in between. */
+const ports = { from: 12_000, count: 20_000 }
+const given = new Set<number>()
+
+export async function freePort(): Promise<number> {
+  while (true) {
+    const port = ports.from + randomInt(ports.count)
+    if (given.has(port)) continue
+    given.add(port)
+    const isFree = await new Promise<boolean>(resolve => {
+      const server = createServer()
+      server.once('error', () => resolve(false))
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
     })
-  })
+    if (isFree) return port
+  }
 }
 
 /** A banner, not an open port: an smtpd with a broken clause accepts and then says nothing. */
