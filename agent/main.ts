@@ -114,7 +114,7 @@ async function openForWriting(config: AgentConfig, log: Log, mode: 'write' | 'se
   return {
     engine,
     credentials: opened.credentials,
-    notifier: await openNotifier(config.providers.notify),
+    notifier: await openNotifier(config.providers.notify, systemClock),
     hosts,
     findings: language =>
       register.trust.ok ? [] : register.trust.findings.map(finding => formatFinding(finding, language)),

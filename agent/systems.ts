@@ -2,11 +2,14 @@
  * Opens the systems that the configuration names. Part of the composition root: only `main.ts` imports it, and only the
  * two of them name concrete providers.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
 import { openDenyFile } from '../providers/dovecot/deny-file.ts'
 import { openDovecot } from '../providers/dovecot/host.ts'
 import { describeEmbeddedDirectory, openEmbeddedDirectory } from '../providers/embedded-directory/directory.ts'
 import { openEmbeddedDns } from '../providers/embedded-dns/dns.ts'
+import { describeLdapDirectory, openLdapDirectory } from '../providers/ldap/directory.ts'
 import { openPostfix } from '../providers/postfix/host.ts'
 import {
   type CredentialStore,
@@ -15,13 +18,14 @@ import {
   type Provider,
   ProviderFailure,
 } from '../providers/provider.ts'
+import { openSmtp } from '../providers/smtp/smtp.ts'
 import { openSpool } from '../providers/spool/spool.ts'
 import { openWhenNeeded } from '../providers/when-needed.ts'
 import type { HeldMailStore } from './control/held-mail.ts'
 import type { Clock } from './core/clock.ts'
 import type { DirectoryConfig, DnsConfig, MailHostConfig, NotifyConfig, ProvidersConfig } from './model/providers.ts'
 import type { ProviderName } from './model/resource.ts'
-import { readSecret, SecretFailure } from './secrets.ts'
+import { readAuthority, readSecret } from './secrets.ts'
 
 /** `read`: nothing is made, not even an empty file, and nobody listens. `serve`: the embedded name server answers too. */
 export type OpenMode = 'read' | 'write' | 'serve'
@@ -80,8 +84,21 @@ async function openDirectory(config: DirectoryConfig, mode: OpenMode, clock: Clo
         return openWhenNeeded(describeEmbeddedDirectory(file), open)
       })
     }
-    case 'ldap':
-      throw new ProviderFailure('unsupported', 'ldap is not built yet', { retry: 'never' })
+    case 'ldap': {
+      const { url, base, bindDn, startTls, caFile, password } = config
+      // The password is read when the server is first asked, and again after a failure: a new one needs no restart.
+      return openWhenNeeded(describeLdapDirectory({ url, base }), async () =>
+        openLdapDirectory({
+          url,
+          base,
+          bindDn,
+          password: readSecret(password),
+          clock,
+          ...(url.startsWith('ldap:') ? { encryption: startTls ? ('starttls' as const) : ('none' as const) } : {}),
+          ...(caFile === null ? {} : { caFile }),
+        }),
+      )
+    }
   }
 }
 
@@ -99,12 +116,35 @@ async function openDns(config: DnsConfig, mode: OpenMode, clock: Clock) {
   }
 }
 
-export async function openNotifier(config: NotifyConfig): Promise<Notifier> {
+export async function openNotifier(config: NotifyConfig, clock: Clock): Promise<Notifier> {
   switch (config.kind) {
     case 'spool':
       return openSpool({ folder: config.folder })
-    case 'smtp':
-      throw new ProviderFailure('unsupported', 'smtp is not built yet', { retry: 'never' })
+    case 'smtp': {
+      const { host, port, tls, caFile, login } = config
+      const letters = await openSpool({ folder: config.folder })
+      const journalFolder = join(config.folder, 'sent')
+      const open = () =>
+        openSmtp({
+          host,
+          port,
+          tls,
+          caFile,
+          login: login === null ? null : { user: login.user, password: readSecret(login.password) },
+          ehloName: hostname(),
+          journalFolder,
+          letters,
+          clock,
+        })
+      let opened: Notifier | undefined
+      return {
+        // Opened with the first notice: a password that is gone delays notices, and nothing else.
+        async send(notice) {
+          opened ??= open()
+          await opened.send(notice)
+        },
+      }
+    }
   }
 }
 
@@ -118,7 +158,7 @@ export function openMailHosts(
       return config.kind === 'postfix' ? openQueue(config) : openSessions(config)
     } catch (error) {
       // A key that is gone keeps one host from being asked, never a suspension from being recorded.
-      if (error instanceof SecretFailure) return lockedOut(config, error)
+      if (error instanceof ProviderFailure) return lockedOut(config, error)
       throw error
     }
   })
@@ -136,15 +176,15 @@ export function openMailHosts(
 
   function openSessions({ name, api, command, denyFile }: MailHostConfig & { kind: 'dovecot' }): MailHost {
     const doveadm =
-      api === null ? { argv: command } : { url: api.url, apiKey: readSecret(api.key), ca: readOptional(api.caFile) }
+      api === null ? { argv: command } : { url: api.url, apiKey: readSecret(api.key), ca: readAuthority(api.caFile) }
     const host = openDovecot({ name, doveadm, clock })
     return denyFile === null ? host : { ...host, logins: openDenyFile({ file: denyFile, clock }) }
   }
 }
 
 /** Stands in for a host that can't be asked: its doors are reported as open until somebody mends the configuration. */
-function lockedOut({ name, kind }: MailHostConfig, cause: SecretFailure): MailHost {
-  const refuse = () => Promise.reject(new ProviderFailure('unauthorized', cause.message, { retry: 'later', cause }))
+function lockedOut({ name, kind }: MailHostConfig, cause: ProviderFailure): MailHost {
+  const refuse = () => Promise.reject(cause)
   return {
     name,
     target: kind,
@@ -153,15 +193,5 @@ function lockedOut({ name, kind }: MailHostConfig, cause: SecretFailure): MailHo
     close: refuse,
     open: refuse,
     async [Symbol.asyncDispose]() {},
-  }
-}
-
-/** A certificate authority, PEM. @throws SecretFailure, since it is as little a bug as a secret that is absent. */
-function readOptional(file: string | null): string | null {
-  if (file === null) return null
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new SecretFailure(`${file} can’t be read (${(error as { code?: string }).code ?? 'error'})`)
   }
 }

@@ -4,7 +4,6 @@ import { ProviderFailure } from '../../providers/provider.ts'
 import { formatDiagnostic } from '../core/messages.ts'
 import type { AgentConfig } from '../model/world.ts'
 import { formatFailure, RegisterFailure } from '../register/failure.ts'
-import { SecretFailure } from '../secrets.ts'
 import { adoptCommands } from './adopt.ts'
 import { type LocalRunner, loadConfig } from './call.ts'
 import { inLanguage } from './commander.ts'
@@ -44,7 +43,6 @@ export async function runProgram(
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exits.done : exits.usage
     if (error instanceof CommandFailure) return fail(io, error.exit, error.message)
-    if (error instanceof SecretFailure) return fail(io, exits.badConfiguration, error.message)
     if (error instanceof ProviderFailure) {
       const detail = error.message.replace(/\.$/, '')
       const found = { severity: 'error', code: 'E-PROVIDER', values: { detail } } as const

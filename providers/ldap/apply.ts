@@ -106,7 +106,8 @@ function surroundingsOf(
       const found = await holdersAround(places.get(marked.change.ref.key) ?? 0)
       for (const name of namesTaken(marked)) {
         const holder = found.get(name)
-        if (holder !== undefined) return `${name} belongs to ${holder}, which is not ours`
+        // What is being adopted is foreign until then, and in nobody's way.
+        if (holder !== undefined && holder !== marked.change.ref.key) return `${name} belongs to ${holder}, which is not ours`
       }
       return undefined
     },

@@ -41,7 +41,7 @@ export async function carryOut(
 ): Promise<Outcome> {
   const { ref } = marked.change
   const after = marked.change.after === null ? null : canonicalDirectoryResource(marked.change.after)
-  const wanted = { change: { ...marked.change, after } as DirectoryChange['change'], mark: marked.mark }
+  const wanted = { ...marked, change: { ...marked.change, after } as DirectoryChange['change'] }
   try {
     for (let attempt = 1; attempt <= triesMax; attempt += 1) {
       if (signal.aborted) return { ref, result: 'skipped', detail: 'the run was stopped before' }
@@ -94,7 +94,7 @@ async function obstacleTo(marked: DirectoryChange, surroundings: Surroundings): 
 
 async function write(
   session: Session,
-  { change, mark }: DirectoryChange,
+  { change, mark, adopt }: DirectoryChange,
   found: Standing | undefined,
   surroundings: Surroundings,
   signal: AbortSignal,
@@ -109,8 +109,8 @@ async function write(
   if (change.after === null)
     return told(ref, await session.pool.send(client => client.del(found.dn, unchanged), signal))
   // What an account carries of its domain is put right by the domain's own change, which compares it with what was seen;
-  // unless the account becomes another thing to its domain.
-  const isSame = change.after.kind === 'account' && found.values['mwRole']?.[0] === change.after.role
+  // unless the account becomes another thing to its domain, or ours.
+  const isSame = adopt !== true && change.after.kind === 'account' && found.values['mwRole']?.[0] === change.after.role
   const owned = ownedOf(change.after, mark, isSame ? undefined : await carriedFor(change.after, surroundings))
   const differences = differencesTo(found.values, change.after.kind, owned)
   const reply: Reply<void> =
