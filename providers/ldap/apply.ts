@@ -107,7 +107,8 @@ function surroundingsOf(
       for (const name of namesTaken(marked)) {
         const holder = found.get(name)
         // What is being adopted is foreign until then, and in nobody's way.
-        if (holder !== undefined && holder !== marked.change.ref.key) return `${name} belongs to ${holder}, which is not ours`
+        const isItself = marked.adopt === true && holder === marked.change.ref.key
+        if (holder !== undefined && !isItself) return `${name} belongs to ${holder}, which is not ours`
       }
       return undefined
     },
