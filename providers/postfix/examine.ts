@@ -129,6 +129,8 @@ const relayChecks = new Set(['reject_unauth_destination', 'defer_unauth_destinat
 
 function relayCheckedBefore(settings: Settings, list: string, words: readonly string[]): boolean {
   if (words.some(word => relayChecks.has(word))) return true
+  // Where nobody but those with a login gets past the first command, there are no strangers.
+  if (beforeRecipient.some(earlier => splitList(settings.value(earlier)).includes('reject'))) return true
   if (list === 'smtpd_relay_restrictions') return false
   const relayFirst = settings.value('smtpd_relay_before_recipient_restrictions') === 'yes'
   return relayFirst && splitList(settings.value('smtpd_relay_restrictions')).some(word => relayChecks.has(word))

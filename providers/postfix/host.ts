@@ -38,7 +38,7 @@ const passesMax = 20
 const emptyPasses = 2
 /** Of one `postsuper`: a thousand take 50 ms, and an abort comes between two. */
 const batchMax = 1_000
-/** Up to here each message is scheduled by itself; beyond it one flush of the whole queue costs less. */
+/** Up to here each message is tried by itself; beyond it a flush costs less, which tries all that waits once more. */
 const scheduledMax = 50
 const waitMs = 20
 
@@ -125,19 +125,23 @@ export function openPostfix(options: PostfixOptions): PostfixHost {
     if (young.length > 0) await supervise(['-H', '-'], idsOf(young), signal)
     // From the hold queue only: what somebody released a moment ago may be under delivery, and would go out twice.
     if (old.length > 0) await supervise(['-r', '-', 'hold'], idsOf(old), signal)
-    const after = await look(scope, signal)
+    let after = await look(scope, signal)
     // What did not move is still ours to release.
     const left = new Set(idsOf(after.ours))
     await held.remove(entries(young, key, left), 'released')
     await held.remove(entries(old, key, left), 'requeued')
-    if (young.length > 0) await deliverSoon(idsOf(young), signal)
-    if (old.length > 0) await wakePickup(signal)
+    if (old.length > 0) {
+      await wakePickup(signal)
+      // Under its new id a message waits like any other where its destination did not answer lately: hence the flush.
+      for (let pass = 1; pass < passesMax && after.loose.some(({ queue }) => queue === 'maildrop'); pass += 1) {
+        await clock.sleep(waitMs, signal)
+        after = await look(scope, signal)
+      }
+    }
+    if (old.length > 0 || young.length > scheduledMax)
+      await callPostfix({ argv: commands.postqueue, args: ['-f'], signal })
+    else for (const id of idsOf(young)) await callPostfix({ argv: commands.postqueue, args: ['-i', id], signal })
     return stateOf(after)
-  }
-
-  async function deliverSoon(ids: readonly string[], signal: AbortSignal): Promise<void> {
-    if (ids.length > scheduledMax) await callPostfix({ argv: commands.postqueue, args: ['-f'], signal })
-    else for (const id of ids) await callPostfix({ argv: commands.postqueue, args: ['-i', id], signal })
   }
 
   /** It looks by itself once a minute. */

@@ -235,8 +235,7 @@ function writeConfiguration(folder: string, settings: Settings): void {
   ])
   for (const name of ['dynamicmaps.cf', 'dynamicmaps.cf.d'])
     cpSync(`/etc/postfix/${name}`, join(pf, 'etc', name), { recursive: true })
-  const privateLines = [...privateMainCf(folder), ...mainCf].join('\n')
-  writeFileSync(join(pf, 'etc/main.cf'), `${snippet('postfix/main.cf')}\n${privateLines}\n`)
+  writeFileSync(join(pf, 'etc/main.cf'), eachOnce(snippet('postfix/main.cf'), privateMainCf(folder), mainCf))
   writeFileSync(
     join(pf, 'etc/master.cf'),
     `127.0.0.1:${ports.smtp} inet n - y - - smtpd\n${snippet('postfix/master.cf')}\n${otherServices}\n`,
@@ -253,6 +252,17 @@ function writeConfiguration(folder: string, settings: Settings): void {
   ]
   writeFileSync(join(dv, 'dovecot.conf'), `${dovecot.join('\n')}\n`)
   backDate(join(pf, 'etc'))
+}
+
+/**
+ * Later lines replace earlier ones of the same parameter. A parameter that stands there twice makes every process log a
+ * warning, postlogd too: into its own socket, which takes ten messages and then blocks it, and with it all of Postfix.
+ */
+function eachOnce(snippet: string, ...more: readonly (readonly string[])[]): string {
+  const lines = [...snippet.split('\n'), ...more.flat()]
+  const parameterOf = (line: string) => /^(\w+)\s*=/.exec(line)?.[1]
+  const last = new Map(lines.map((line, index) => [parameterOf(line), index]))
+  return `${lines.filter((line, index) => parameterOf(line) === undefined || last.get(parameterOf(line)) === index).join('\n')}\n`
 }
 
 function privateMainCf(folder: string): string[] {
