@@ -5,6 +5,7 @@ import { formatInstant, type Instant } from '../core/clock.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import { digestOf } from '../core/digest.ts'
 import { type DesiredSet, desired, withinScope, withoutHolds } from '../desired/desired.ts'
+import { membersWithoutAddress } from '../desired/lists.ts'
 import type { Change, Plan } from '../model/change.ts'
 import type { DomainName } from '../model/name.ts'
 import { formatRef, type Ref, type Resource } from '../model/resource.ts'
@@ -44,7 +45,9 @@ const contestedReasons: Record<Contested['reason'], string> = {
   'not-in-register': 'carries our mark, but the register does not know it',
 }
 
+/** Empty for what belongs to no domain: only a pass over everything covers it. */
 function domainOfRef(ref: Ref): string {
+  if (ref.kind === 'member') return ''
   if (ref.kind === 'account') return ref.key.slice(ref.key.lastIndexOf('@') + 1)
   return ref.key.split('/')[0] ?? ref.key
 }
@@ -62,11 +65,11 @@ export function makePlan(input: PlanInput): Planned {
   )
   const difference = diff({
     installation,
-    desired: canonicalSet(desired(scoped), input.canonical),
-    free: canonicalSet(desired(withoutHolds(scoped)), input.canonical),
+    desired: canonicalSet(desired(world, scope), input.canonical),
+    free: canonicalSet(desired(withoutHolds(world), scope), input.canonical),
     observed: input.observed,
     history,
-    holdOn: domain => holds.get(domain),
+    holdOn: domain => (domain === null ? undefined : holds.get(domain)),
     covers: ref => names === null || names.has(domainOfRef(ref)),
     withdrawn: domain => world.domains.get(domain as never)?.state === 'withdrawn',
   })
@@ -91,6 +94,7 @@ export function makePlan(input: PlanInput): Planned {
   const keys = [...new Set([...keylessDomains(scoped), ...(input.keysMade ?? [])])].toSorted()
   const announced = (change: Change) =>
     change.action === 'create' && keys.some(domain => change.ref.key.includes(`._domainkey.${domain}`))
+  const unlisted = scope === 'all' ? membersWithoutAddress(world) : []
   const contested = difference.contested.map(({ ref, reason }) => ({ ref, reason: contestedReasons[reason] }))
   return {
     vanished: difference.vanished,
@@ -112,7 +116,7 @@ export function makePlan(input: PlanInput): Planned {
       held: difference.held,
       contested,
       unsupported: difference.changes.length - holdable.length,
-      diagnostics: [...scoped.diagnostics, ...unsupported],
+      diagnostics: [...scoped.diagnostics, ...unlisted, ...unsupported],
     },
   }
 }
