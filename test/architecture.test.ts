@@ -95,6 +95,8 @@ describe('the house', () => {
         `${own}/`,
         'providers/provider.ts',
         'providers/judge.ts',
+        'providers/list-members.ts',
+        'providers/list-marks.ts',
         'agent/model/',
         'agent/core/',
         'agent/standards/',

@@ -27,6 +27,8 @@ function describe(resource: Resource): string {
       return `${resource.delivery} login=${resource.login}${resource.delivery === 'multipop' ? ` collection=${resource.collection}` : ''}`
     case 'account':
       return `${resource.role} ${resource.status}${resource.allowNets === null ? '' : ` from ${resource.allowNets.join(',') || '–'}`}`
+    case 'member':
+      return `${resource.topics.join(',')} for ${resource.institutions.join(',')}`
   }
 }
 

@@ -1,6 +1,6 @@
 /** `adopt` and `unmanaged`: what stands in the systems and is not ours (issue of an existing estate). */
 import type { Observed, Scope } from '../../providers/provider.ts'
-import { desired, withinScope } from '../desired/desired.ts'
+import { desired } from '../desired/desired.ts'
 import { formatRef, type Ref, refOf } from '../model/resource.ts'
 import { markOf } from '../plan/ownership.ts'
 import { adopt, adoptable } from '../reconcile/adopt.ts'
@@ -14,7 +14,7 @@ type Object = { readonly ref: Ref; readonly differs: boolean }
 
 /** What would be adopted; `differs` when the manifests want another value, which a plan will then show as an update. */
 async function candidates(engine: Engine, scope: Scope, signal: AbortSignal) {
-  const wanted = desired(withinScope(engine.world(), scope))
+  const wanted = desired(engine.world(), scope)
   const observed = adoptable(await engine.observe(scope, signal), new Set(wanted.keys()))
   const objects = observed.map(({ resource }): Object => {
     const ref = refOf(resource)
@@ -53,7 +53,7 @@ const unmanaged: Operation = async (args, { engine, caller, signal }) => {
   if (typeof scope === 'object' && 'exit' in scope) return scope
   const { installation } = engine.parts
   const foreign = ({ resource, mark }: Observed) => mark !== markOf(installation, refOf(resource))
-  const wanted = desired(withinScope(engine.world(), scope))
+  const wanted = desired(engine.world(), scope)
   const objects = (await engine.observe(scope, signal)).filter(foreign).map(({ resource, mark }) => {
     const ref = refOf(resource)
     return { ref, mark: mark === null ? 'none' : 'other', declared: wanted.has(formatRef(ref)) }

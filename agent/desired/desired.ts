@@ -7,6 +7,7 @@ import { formatRef, type Resource, refOf } from '../model/resource.ts'
 import type { World, WorldAccount, WorldDomain } from '../model/world.ts'
 import { desiredDirectory } from './directory.ts'
 import { desiredDns } from './dns.ts'
+import { desiredMembers } from './lists.ts'
 
 export type Desired = {
   readonly resource: Resource
@@ -57,18 +58,22 @@ export function withoutHolds(world: World): World {
   }
 }
 
-export function desired(world: World): DesiredSet {
-  const standing = withoutLeaving(world)
+/** A part of the world says nothing about the lists: who leaves one is told apart by all institutions together. */
+export function desired(world: World, scope: Scope): DesiredSet {
+  const standing = withoutLeaving(withinScope(world, scope))
   const set = new Map<string, Desired>()
   for (const { resource, source } of desiredDns(standing))
     set.set(formatRef(refOf(resource)), { resource, source, holds: [] })
   for (const { resource, source, holds } of desiredDirectory(standing))
     set.set(formatRef(refOf(resource)), { resource, source, holds })
+  if (scope === 'all')
+    for (const { resource, source } of desiredMembers(standing))
+      set.set(formatRef(refOf(resource)), { resource, source, holds: [] })
   return set
 }
 
-/** The domain that a resource belongs to. */
-export function domainOfResource(resource: Resource): DomainName {
+/** The domain that a resource belongs to; null when it belongs to none. */
+export function domainOfResource(resource: Resource): DomainName | null {
   switch (resource.kind) {
     case 'zone':
       return resource.apex
@@ -77,5 +82,7 @@ export function domainOfResource(resource: Resource): DomainName {
     case 'domain':
     case 'account':
       return resource.domain
+    case 'member':
+      return null
   }
 }

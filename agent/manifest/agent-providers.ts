@@ -1,14 +1,18 @@
 /** Resolves `spec.providers`: fields judged by kind, defaults filled in, paths made absolute, secrets left as references. Pure. */
 import { resolve } from 'node:path'
+import { parseAddress } from '../model/name.ts'
 import type {
   DirectoryConfig,
   DnsConfig,
+  ListsConfig,
+  ListsOfTopics,
   MailHostConfig,
   NotifyConfig,
   ProvidersConfig,
   SecretPlace,
   ZoneMakingConfig,
 } from '../model/providers.ts'
+import { listTopics } from '../model/resource.ts'
 import type { Sheet } from './file.ts'
 import type { Findings } from './findings.ts'
 import { type ProvidersSpec, providerFields, type SecretReference } from './schema-providers.ts'
@@ -18,15 +22,16 @@ import type { Path } from './tree.ts'
 export type Resolving = { readonly findings: Findings; readonly sheet: Sheet; readonly folder: string }
 
 const root: Path = ['spec', 'providers']
-const defaults = { dnsListen: '127.0.0.1:5353', postfixFolder: '/etc/postfix' }
+const defaults = { dnsListen: '127.0.0.1:5353', postfixFolder: '/etc/postfix', mlmmjFolder: '/var/spool/mlmmj' }
 
 export function resolveProviders(at: Resolving, spec: ProvidersSpec | undefined, stateFolder: string): ProvidersConfig {
-  for (const place of ['directory', 'dns', 'notify'] as const)
+  for (const place of ['directory', 'dns', 'lists', 'notify'] as const)
     if (spec?.[place] !== undefined) checkFields(at, [...root, place], place, spec[place].kind, spec[place])
   return {
     directory: resolveDirectory(at, spec?.directory, stateFolder),
     dns: resolveDns(at, spec?.dns, stateFolder),
     mail: (spec?.mail ?? []).map((host, index, hosts) => resolveMailHost(at, host, index, hosts)),
+    lists: resolveLists(at, spec?.lists, stateFolder),
     notify: resolveNotify(at, spec?.notify, stateFolder),
   }
 }
@@ -177,6 +182,51 @@ function resolveMailHost(
     command: spec.command ?? ['/usr/bin/doveadm'],
     denyFile: optionalFile(at, spec.denyFile),
   }
+}
+
+function resolveLists(at: Resolving, spec: ProvidersSpec['lists'], stateFolder: string): ListsConfig {
+  const path = [...root, 'lists']
+  switch (spec?.kind) {
+    case 'mlmmj':
+      return {
+        kind: 'mlmmj',
+        folder: resolve(at.folder, spec.folder ?? defaults.mlmmjFolder),
+        topics: resolveTopics(at, [...path, 'topics'], spec.topics),
+      }
+    case 'mailman': {
+      const url = resolveUrl(at, [...path, 'url'], spec.url, ['http', 'https'])
+      const host = URL.canParse(url) ? new URL(url).hostname.replace(/^\[|\]$/g, '') : ''
+      // The password goes with every request.
+      if (url.startsWith('http:') && !isThisHost(host))
+        at.findings.error('E-TLS-NEEDED', at.sheet, [...path, 'url'], { host })
+      return {
+        kind: 'mailman',
+        url,
+        user: spec.user ?? 'restadmin',
+        password: resolveSecret(at, [...path, 'password'], spec.password),
+        caFile: optionalFile(at, spec.ca),
+        marksFolder: resolve(at.folder, spec.marks ?? `${stateFolder}/lists`),
+        topics: resolveTopics(at, [...path, 'topics'], spec.topics),
+      }
+    }
+    default:
+      return { kind: 'none' }
+  }
+}
+
+function resolveTopics(
+  at: Resolving,
+  path: Path,
+  spec: NonNullable<ProvidersSpec['lists']>['topics'] = {},
+): ListsOfTopics {
+  const topics: { -readonly [topic in keyof ListsOfTopics]: ListsOfTopics[topic] } = {}
+  for (const topic of listTopics) {
+    const text = spec[topic]
+    const address = text === undefined ? undefined : parseAddress(text)
+    if (address !== undefined) topics[topic] = address
+    else if (text !== undefined) at.findings.error('E-ADDRESS', at.sheet, [...path, topic], { found: text })
+  }
+  return topics
 }
 
 function resolveNotify(at: Resolving, spec: ProvidersSpec['notify'], stateFolder: string): NotifyConfig {

@@ -105,9 +105,28 @@ const MailHost = closed(
 
 const Lists = closed(
   {
-    kind: oneOf(['embedded'], 'Kind.'),
+    kind: oneOf(
+      ['none', 'embedded', 'mlmmj', 'mailman'],
+      'mlmmj (files) or mailman (REST API of Mailman 3); none and embedded: nobody is subscribed to anything.',
+    ),
+    folder: Type.Optional(text('mlmmj: folder in which the folders of the lists stand; /var/spool/mlmmj by default.')),
+    url: Type.Optional(text('mailman: URL of the REST API, with its version.', 'http://127.0.0.1:8001/3.1')),
+    user: Type.Optional(text('mailman: user of the REST API; restadmin by default.')),
+    password: Type.Optional(SecretReference),
+    ca: Type.Optional(text('mailman: file of the certificate authority, PEM; the system’s by default.')),
+    marks: Type.Optional(text('mailman: folder in which our marks on members stand; <state>/lists by default.')),
+    topics: Type.Optional(
+      closed(
+        {
+          changes: Type.Optional(text('Changes of the service.', 'cambios@lists.operator.example')),
+          modifications: Type.Optional(text('Modifications of its terms.', 'modificaciones@lists.operator.example')),
+          incidents: Type.Optional(text('Incidents.', 'incidentes@lists.operator.example')),
+        },
+        'The list of each topic (S45). The lists stand already; several topics may share one.',
+      ),
+    ),
   },
-  'Where lists live.',
+  'The distribution lists of directors and representatives.',
 )
 
 const Notify = closed(
@@ -156,6 +175,12 @@ export const providerFields: Readonly<Record<string, Readonly<Record<string, Fie
   mail: {
     dovecot: { needs: ['name'], takes: ['url', 'apiKey', 'command', 'ca', 'denyFile'] },
     postfix: { needs: ['name'], takes: ['configFolder'] },
+  },
+  lists: {
+    none: { needs: [], takes: [] },
+    embedded: { needs: [], takes: [] },
+    mlmmj: { needs: ['topics'], takes: ['folder'] },
+    mailman: { needs: ['url', 'password', 'topics'], takes: ['user', 'ca', 'marks'] },
   },
   notify: {
     spool: { needs: [], takes: ['folder'] },

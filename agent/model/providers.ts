@@ -1,4 +1,6 @@
 /** Which systems obey, as the configuration says: resolved, paths absolute, secrets still references. */
+import type { Address } from './name.ts'
+import type { ListTopic } from './resource.ts'
 
 /** Where a secret stands; read only when the provider is opened (K23). */
 export type SecretPlace =
@@ -57,6 +59,25 @@ export type MailHostConfig =
     }
   | { readonly kind: 'postfix'; readonly name: string; readonly configFolder: string }
 
+/** Topic to list address; a topic without a list has no subscribers. */
+export type ListsOfTopics = { readonly [topic in ListTopic]?: Address }
+
+export type ListsConfig =
+  | { readonly kind: 'none' }
+  /** `folder`: where the folders of the lists stand. */
+  | { readonly kind: 'mlmmj'; readonly folder: string; readonly topics: ListsOfTopics }
+  | {
+      readonly kind: 'mailman'
+      /** Of the REST API, with its version: `http://127.0.0.1:8001/3.1`. */
+      readonly url: string
+      readonly user: string
+      readonly password: SecretPlace
+      readonly caFile: string | null
+      /** Mailman has no place for our marks; they stand here, one file for each list. */
+      readonly marksFolder: string
+      readonly topics: ListsOfTopics
+    }
+
 export type NotifyConfig = { readonly folder: string } & (
   | { readonly kind: 'spool' }
   | {
@@ -73,5 +94,6 @@ export type ProvidersConfig = {
   readonly directory: DirectoryConfig
   readonly dns: DnsConfig
   readonly mail: readonly MailHostConfig[]
+  readonly lists: ListsConfig
   readonly notify: NotifyConfig
 }

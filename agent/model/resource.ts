@@ -4,8 +4,8 @@
  */
 import type { Address, DomainName } from './name.ts'
 
-export type ProviderName = 'directory' | 'dns'
-export type Kind = 'zone' | 'rrset' | 'domain' | 'account'
+export type ProviderName = 'directory' | 'dns' | 'lists'
+export type Kind = 'zone' | 'rrset' | 'domain' | 'account' | 'member'
 
 /** Prints as `dns:rrset:hcg.sld.cu/hcg.sld.cu/MX`; see `formatRef`. */
 export type Ref = { readonly provider: ProviderName; readonly kind: Kind; readonly key: string }
@@ -81,7 +81,28 @@ export type DirectoryAccount = {
   readonly aliases: readonly Address[]
 }
 
-export type Resource = ZoneResource | RRsetResource | DirectoryDomain | DirectoryAccount
+/** What the operator's lists are about (S45): changes of the service, modifications of terms, incidents. */
+export const listTopics = ['changes', 'modifications', 'incidents'] as const
+export type ListTopic = (typeof listTopics)[number]
+
+/**
+ * An address on a distribution list. Key: `<list>/<address>`. It belongs to no domain: a hold on the domain of the
+ * address or of the list doesn't touch it. No list server keeps why somebody is a member, so `institutions` and `topics`
+ * stand beside our mark; both are empty for who came in another way.
+ */
+export type ListMember = {
+  readonly provider: 'lists'
+  readonly kind: 'member'
+  readonly key: string
+  readonly list: Address
+  readonly address: Address
+  /** Names of the institutions that the person speaks for, sorted: one may speak for several. */
+  readonly institutions: readonly string[]
+  /** Topics that the configuration gives the list, sorted: one list may serve several. */
+  readonly topics: readonly ListTopic[]
+}
+
+export type Resource = ZoneResource | RRsetResource | DirectoryDomain | DirectoryAccount | ListMember
 
 export function refOf(resource: Resource): Ref {
   return { provider: resource.provider, kind: resource.kind, key: resource.key }

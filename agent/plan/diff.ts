@@ -26,10 +26,10 @@ export type DiffInput = {
   readonly observed: readonly Observed[]
   readonly history: Pick<History, 'owned'>
   /** Incident that holds a domain, if any. */
-  readonly holdOn: (domain: string) => string | undefined
+  readonly holdOn: (domain: string | null) => string | undefined
   /** True for refs that the scope covers. */
   readonly covers: (ref: Ref) => boolean
-  readonly withdrawn: (domain: string) => boolean
+  readonly withdrawn: (domain: string | null) => boolean
 }
 
 function whyOf(input: DiffInput, wanted: Desired, before: Resource | null): Why {

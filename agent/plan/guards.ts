@@ -29,7 +29,10 @@ type Finding = {
   readonly refs: readonly Ref[]
 }
 
-function deletesGuard({ history, limits, now }: GuardInput, deletes: readonly Change[]): Finding[] {
+const isMember = ({ ref }: Change) => ref.kind === 'member'
+
+function deletesGuard({ history, limits, now }: GuardInput, all: readonly Change[]): Finding[] {
+  const deletes = all.filter(change => !isMember(change))
   const recent = history.deletes
     .filter(past => !past.accepted && past.at > now - dayMs)
     .reduce((sum, past) => sum + past.count, 0)
@@ -42,6 +45,18 @@ function deletesGuard({ history, limits, now }: GuardInput, deletes: readonly Ch
   return [
     { guard: 'deletes', count: 'delete', code: 'E-GUARD-DELETES', values, refs: deletes.map(change => change.ref) },
   ]
+}
+
+/**
+ * People leave the lists when they are replaced (S45), which nobody should have to allow, and taking somebody off loses
+ * nothing. Many at once are not replaced people but lost manifests. They are counted, not their seats on each list.
+ */
+function membersGuard({ limits }: GuardInput, deletes: readonly Change[]): Finding[] {
+  const leaving = deletes.filter(isMember)
+  const people = new Set(leaving.flatMap(({ before }) => (before?.kind === 'member' ? before.address : []))).size
+  if (people <= limits.deletes) return []
+  const detail = `${people} people would leave the distribution lists; limits.deletes is ${limits.deletes}`
+  return [{ guard: 'members', count: 'delete', detail, refs: leaving.map(({ ref }) => ref) }]
 }
 
 function emptiedGuard({ standing }: GuardInput, deletes: readonly Change[]): Finding[] {
@@ -96,7 +111,8 @@ function apexGuard(_: GuardInput, deletes: readonly Change[]): Finding[] {
   }))
 }
 
-function updatesGuard({ changes, standing, limits }: GuardInput): Finding[] {
+function updatesGuard({ changes, standing: all, limits }: GuardInput): Finding[] {
+  const standing = all.filter(({ kind }) => kind !== 'member')
   const updates = changes.filter(change => change.action === 'update' && !exempt(change))
   if (updates.length === 0 || updates.length * 100 <= standing.length * limits.updatePercent) return []
   const values = {
@@ -109,9 +125,9 @@ function updatesGuard({ changes, standing, limits }: GuardInput): Finding[] {
   ]
 }
 
-/** Closing a door and putting back what somebody else changed need no leave. */
+/** Closing a door and putting back what somebody else changed need no leave; an update of a member is a note of ours. */
 function exempt(change: Change): boolean {
-  return change.why === 'hold' || change.why === 'drift' || change.why === 'withdrawal'
+  return isMember(change) || change.why === 'hold' || change.why === 'drift' || change.why === 'withdrawal'
 }
 
 /** Findings become refusals unless the exact count was accepted. A wrong count is said as such. */
@@ -121,6 +137,7 @@ export function guard(input: GuardInput): Refusal[] {
   const counts: Record<string, number> = { delete: deletes.length, update: updates }
   const findings = [
     ...deletesGuard(input, deletes),
+    ...membersGuard(input, deletes),
     ...emptiedGuard(input, deletes),
     ...zoneGuard(input, deletes),
     ...apexGuard(input, deletes),

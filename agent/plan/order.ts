@@ -13,8 +13,8 @@ function closes(change: Change): boolean {
   return shut(change.after) > shut(change.before)
 }
 
-const createRank = { zone: 1, rrset: 2, domain: 3, account: 4 } as const
-const deleteRank = { account: 6, domain: 7, rrset: 8, zone: 9 } as const
+const createRank = { zone: 1, rrset: 2, domain: 3, account: 4, member: 5 } as const
+const deleteRank = { member: 6, account: 6, domain: 7, rrset: 8, zone: 9 } as const
 
 function rankOf(change: Change): number {
   switch (change.action) {

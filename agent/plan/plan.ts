@@ -5,6 +5,7 @@ import { formatInstant, type Instant } from '../core/clock.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import { digestOf } from '../core/digest.ts'
 import { type DesiredSet, desired, withinScope, withoutHolds } from '../desired/desired.ts'
+import { membersWithoutAddress } from '../desired/lists.ts'
 import type { Change, Plan } from '../model/change.ts'
 import type { DomainName } from '../model/name.ts'
 import { formatRef, type Ref, type Resource } from '../model/resource.ts'
@@ -38,7 +39,9 @@ export type PlanInput = {
 
 export type Planned = { readonly plan: Plan; readonly vanished: readonly Ref[] }
 
+/** Empty for what belongs to no domain: only a pass over everything covers it. */
 function domainOfRef(ref: Ref): string {
+  if (ref.kind === 'member') return ''
   if (ref.kind === 'account') return ref.key.slice(ref.key.lastIndexOf('@') + 1)
   return ref.key.split('/')[0] ?? ref.key
 }
@@ -54,14 +57,14 @@ export function makePlan(input: PlanInput): Planned {
   const holds = new Map(
     world.holds.filter(hold => hold.scope.account === null).map(hold => [hold.scope.domain as string, hold.incident]),
   )
-  const wanted = canonicalSet(desired(scoped), input.canonical)
+  const wanted = canonicalSet(desired(world, scope), input.canonical)
   const difference = diff({
     installation,
     desired: wanted,
-    free: world.holds.length === 0 ? wanted : canonicalSet(desired(withoutHolds(scoped)), input.canonical),
+    free: world.holds.length === 0 ? wanted : canonicalSet(desired(withoutHolds(world), scope), input.canonical),
     observed: input.observed,
     history,
-    holdOn: domain => holds.get(domain),
+    holdOn: domain => (domain === null ? undefined : holds.get(domain)),
     covers: ref => names === null || names.has(domainOfRef(ref)),
     withdrawn: domain => world.domains.get(domain as never)?.state === 'withdrawn',
   })
@@ -87,6 +90,7 @@ export function makePlan(input: PlanInput): Planned {
   const keys = ([...keyed] as DomainName[]).toSorted()
   const announced = ({ action, ref }: Change) =>
     action === 'create' && ref.kind === 'rrset' && ref.key.includes('._domainkey.') && keyed.has(domainOfRef(ref))
+  const unlisted = scope === 'all' ? membersWithoutAddress(world) : []
   return {
     vanished: difference.vanished,
     plan: {
@@ -107,7 +111,7 @@ export function makePlan(input: PlanInput): Planned {
       held: difference.held,
       contested: difference.contested.map(({ ref, reason }) => ({ ref, reason })),
       unsupported: difference.changes.length - holdable.length,
-      diagnostics: [...scoped.diagnostics, ...unsupported],
+      diagnostics: [...scoped.diagnostics, ...unlisted, ...unsupported],
     },
   }
 }

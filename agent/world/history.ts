@@ -147,7 +147,8 @@ function foldCompleted(history: History, entry: Stored): void {
     const key = formatRef(outcome.ref)
     if (outcome.result === 'applied' && deleted.has(key)) {
       history.owned.delete(key)
-      deletes += 1
+      // Nothing is lost with a seat on a list; the guard of members looks at one plan.
+      if (outcome.ref.kind !== 'member') deletes += 1
     }
     // What was surely not made is not ours. An unknown outcome leaves it ours: the mark on the object decides.
     if (created.has(key) && ['failed', 'skipped', 'conflict'].includes(outcome.result)) history.owned.delete(key)

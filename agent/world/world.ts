@@ -145,7 +145,8 @@ function joinAll(checked: CheckedEstate, history: History): Map<string, JoinedIn
   const standing = new Set<string>()
   for (const { ref } of history.owned.values()) {
     if (ref.kind === 'account') standing.add(`account:${ref.key}`)
-    else standing.add(`domain:${ref.kind === 'domain' ? ref.key : (ref.key.split('/')[0] ?? '')}`)
+    else if (ref.kind !== 'member')
+      standing.add(`domain:${ref.kind === 'domain' ? ref.key : (ref.key.split('/')[0] ?? '')}`)
   }
   const claims = new Map<DomainName, { owner: string; errors: readonly Diagnostic[] }>()
   for (const [name, estate] of checked.estates)

@@ -48,10 +48,23 @@ describe('configuration', () => {
           'mail:      []',
           'mail: [{ kind: dovecot, name: imap1, url: "http://127.0.0.1:8080/doveadm/v1", apiKey: { env: KEY } }, { kind: postfix, name: mx1 }]',
         )
+        .replace(
+          'lists:     { kind: embedded }',
+          'lists: { kind: mailman, url: "https://lists.example/3.1", password: { file: lists.pw }, topics: { changes: Cambios@lists.example, incidents: incidentes@lists.example } }',
+        )
         .replace('kind: spool,', 'kind: smtp, server: 127.0.0.1:25, tls: none,'),
     )
     expect(diagnostics).toEqual([])
     expect(config?.providers).toEqual({
+      lists: {
+        kind: 'mailman',
+        url: 'https://lists.example/3.1',
+        user: 'restadmin',
+        password: { from: 'file', path: '/etc/mw/lists.pw' },
+        caFile: null,
+        marksFolder: '/etc/mw/var/lists',
+        topics: { changes: 'cambios@lists.example', incidents: 'incidentes@lists.example' },
+      },
       directory: {
         kind: 'ldap',
         url: 'ldap://ldap.example',
@@ -90,6 +103,14 @@ describe('configuration', () => {
     })
   })
 
+  test('lists in files of mlmmj', () => {
+    const lists = 'lists: { kind: mlmmj, folder: ml, topics: { modifications: modificaciones@lists.example } }'
+    const { config, diagnostics } = read(full.replace('lists:     { kind: embedded }', lists))
+    expect(diagnostics).toEqual([])
+    const topics = { modifications: 'modificaciones@lists.example' }
+    expect(config?.providers.lists).toEqual({ kind: 'mlmmj', folder: '/etc/mw/ml', topics })
+  })
+
   test('the smallest one has every default', () => {
     const { config, diagnostics } = read(example)
     expect(diagnostics).toEqual([])
@@ -104,6 +125,7 @@ describe('configuration', () => {
       providers: {
         directory: { kind: 'embedded', file: '/etc/mw/var/directory.db' },
         dns: { kind: 'embedded', file: '/etc/mw/var/dns.db', listen: '127.0.0.1:5353' },
+        lists: { kind: 'none' },
         notify: { kind: 'spool', folder: '/etc/mw/var/outbox' },
       },
       listen: { policy: ['127.0.0.1:10031'] },
@@ -167,12 +189,27 @@ describe('configuration', () => {
       'E-DUPLICATE-NAME',
       '/spec/providers/mail/1/name',
     ],
+    ['lists', 'lists:     { kind: embedded }', 'lists: { kind: mlmmj }', 'E-FIELD-MISSING', '/spec/providers/lists'],
     [
-      'lists',
+      'a list that is no address',
       'lists:     { kind: embedded }',
-      'lists: { kind: mailman }',
-      'E-UNSUPPORTED',
-      '/spec/providers/lists/kind',
+      'lists: { kind: mlmmj, topics: { incidents: incidentes } }',
+      'E-ADDRESS',
+      '/spec/providers/lists/topics/incidents',
+    ],
+    [
+      'a password of Mailman in the clear',
+      'lists:     { kind: embedded }',
+      'lists: { kind: mailman, url: "http://lists.example/3.1", password: { env: A }, topics: {} }',
+      'E-TLS-NEEDED',
+      '/spec/providers/lists/url',
+    ],
+    [
+      'a field of Mailman in mlmmj',
+      'lists:     { kind: embedded }',
+      'lists: { kind: mlmmj, marks: x, topics: {} }',
+      'E-FIELD-UNKNOWN',
+      '/spec/providers/lists/marks',
     ],
     ['country data', 'countryData: null', 'countryData: x.mmdb', 'E-UNSUPPORTED', '/spec/national/countryData'],
     ['kind misspelt', 'kind: spool', 'kind: spol', 'E-FIELD-VALUE', '/spec/providers/notify/kind'],

@@ -32,4 +32,16 @@ export const planningMessages = {
     'The list of networks is too long',
     'The networks of {address} take {bytes} octets and Dovecot holds {limit}. Join them into larger ones.',
   ),
+  'W-LIST-ADDRESS': message(
+    'No está en las listas de distribución',
+    '{person}, de {institution}, no tiene una dirección a la que escribir y no se inscribe en ninguna lista (S45). Añada su email.',
+    'Not on the distribution lists',
+    '{person}, of {institution}, has no address to write to and is subscribed to no list (S45). Add their email.',
+  ),
+  'E-LIST-MEMBER': message(
+    'La dirección no puede estar en la lista',
+    '{address} no puede inscribirse en {list}: es la propia lista, o no cabe en una línea de texto.',
+    'The address cannot be on the list',
+    '{address} cannot be subscribed to {list}: it is the list itself, or does not fit a line of text.',
+  ),
 } as const
