@@ -6,6 +6,7 @@ import { adoptCommands } from './adopt.ts'
 import { CommandFailure, type LocalRunner, loadConfig } from './call.ts'
 import { type Act, collect, type Declare } from './declare.ts'
 import { doctorCommand } from './doctor.ts'
+import { importCommands } from './import.ts'
 import { incidentCommands, suspendCommand, withdrawCommand } from './incident.ts'
 import { initCommand, type Snippets } from './init.ts'
 import { createIo, type Environment, exits, type Io, languageOf } from './io.ts'
@@ -96,6 +97,7 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
     ([file], options) => applyCommand(io, local, file, options),
   )
   adoptCommands(program, command, act, io, local)
+  importCommands(program, command, act, io, composition)
   act(command(program, 'status', say('status')), (_, options) => statusCommand(io, local, options))
   act(
     command(program, 'explain [login] [recipient]', say('explain'))

@@ -12,6 +12,7 @@ import type { Acceptance } from '../plan/guards.ts'
 import { planAgeMaxMs } from '../plan/plan.ts'
 import { adoptionOperations } from './adoption-operations.ts'
 import { afterPass } from './after-pass.ts'
+import { importOperations } from './import-operations.ts'
 import { incidentOperations } from './incident-operations.ts'
 import { incidentSummaries } from './incident-views.ts'
 import type { Operation, OperationContext, OperationRow } from './operation.ts'
@@ -171,6 +172,7 @@ export const operations: ReadonlyMap<string, OperationRow> = new Map<string, Ope
   ['status', { run: status, changes: reads }],
   ['explain', { run: explainOperation, changes: reads }],
   ...adoptionOperations,
+  ...importOperations,
   ...incidentOperations,
   ...peopleOperations,
 ])
