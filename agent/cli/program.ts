@@ -9,6 +9,7 @@ import { type LocalRunner, loadConfig } from './call.ts'
 import { inLanguage } from './commander.ts'
 import { type Act, collect, type Declare } from './declare.ts'
 import { doctorCommand } from './doctor.ts'
+import { importCommands } from './import.ts'
 import { incidentCommands, suspendCommand, withdrawCommand } from './incident.ts'
 import { initCommand, type Snippets } from './init.ts'
 import { CommandFailure, createIo, type Environment, exits, fileFailure, type Io, languageOf } from './io.ts'
@@ -115,6 +116,7 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
     ([file], options) => applyCommand(io, local, file, options),
   )
   adoptCommands(program, command, act, io, local)
+  importCommands(program, command, act, io, composition)
   act(command(program, 'status', say('status')), (_, options) => statusCommand(io, local, options))
   act(
     command(program, 'explain [login] [recipient]', say('explain'))

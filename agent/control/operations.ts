@@ -13,6 +13,7 @@ import { planAgeMaxMs } from '../plan/plan.ts'
 import { formatFailure, RegisterFailure } from '../register/failure.ts'
 import { adoptionOperations } from './adoption-operations.ts'
 import { afterPass } from './after-pass.ts'
+import { importOperations } from './import-operations.ts'
 import { incidentOperations } from './incident-operations.ts'
 import { incidentSummaries } from './incident-views.ts'
 import type { Operation, OperationContext, OperationRow } from './operation.ts'
@@ -174,6 +175,7 @@ export const operations: ReadonlyMap<string, OperationRow> = new Map<string, Ope
   ['status', { run: status, changes: reads }],
   ['explain', { run: explainOperation, changes: reads }],
   ...adoptionOperations,
+  ...importOperations,
   ...incidentOperations,
   ...peopleOperations,
 ])

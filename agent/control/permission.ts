@@ -23,6 +23,7 @@ export const permissions: Readonly<Record<string, Permission>> = {
   apply: ['local', 'sysadmin'],
   adopt: ['local', 'sysadmin'],
   unmanaged: 'anyone',
+  import: 'anyone',
   suspend: closers,
   'incident.report': counter,
   'incident.action': counter,

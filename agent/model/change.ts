@@ -26,7 +26,13 @@ export type Outcome = {
 export type Refusal = {
   readonly guard: string
   /** Its sentence: a key of the message table, and its values. */
-  readonly code: 'E-GUARD-DELETES' | 'E-GUARD-EMPTIED' | 'E-GUARD-REMOVED' | 'E-GUARD-UPDATES' | 'E-GUARD-COUNT'
+  readonly code:
+    | 'E-GUARD-DELETES'
+    | 'E-GUARD-EMPTIED'
+    | 'E-GUARD-REMOVED'
+    | 'E-GUARD-UPDATES'
+    | 'E-GUARD-COUNT'
+    | 'E-GUARD-MEMBERS'
   readonly values: Readonly<Record<string, string>>
   readonly accept: string | null
   readonly refs: readonly Ref[]

@@ -55,8 +55,8 @@ function membersGuard({ limits }: GuardInput, deletes: readonly Change[]): Findi
   const leaving = deletes.filter(isMember)
   const people = new Set(leaving.flatMap(({ before }) => (before?.kind === 'member' ? before.address : []))).size
   if (people <= limits.deletes) return []
-  const detail = `${people} people would leave the distribution lists; limits.deletes is ${limits.deletes}`
-  return [{ guard: 'members', count: 'delete', detail, refs: leaving.map(({ ref }) => ref) }]
+  const values = { count: String(people), limit: String(limits.deletes) }
+  return [{ guard: 'members', count: 'delete', code: 'E-GUARD-MEMBERS', values, refs: leaving.map(({ ref }) => ref) }]
 }
 
 function emptiedGuard({ standing }: GuardInput, deletes: readonly Change[]): Finding[] {

@@ -31,6 +31,7 @@ const expected: Readonly<Record<string, string>> = {
   apply: 'local sysadmin',
   adopt: 'local sysadmin',
   unmanaged: 'local gau-agent sysadmin responder security-lead auditor',
+  import: 'local gau-agent sysadmin responder security-lead auditor',
   suspend: 'local sysadmin responder security-lead',
   'incident.report': 'gau-agent responder security-lead',
   'incident.action': 'gau-agent responder security-lead',

@@ -93,6 +93,12 @@ export const commandMessages = {
     'It changes too much',
     'it would change {count} of {standing} objects; limits.updatePercent is {limit}{wrong|phrase}',
   ),
+  'E-GUARD-MEMBERS': message(
+    'Saca a muchos de las listas',
+    '{count} personas saldrían de las listas de distribución; limits.deletes es {limit}{wrong|phrase}',
+    'It takes many off the lists',
+    '{count} people would leave the distribution lists; limits.deletes is {limit}{wrong|phrase}',
+  ),
   'E-GUARD-COUNT': message(
     'La cuenta no coincide',
     '--accept {given} no coincide: el plan tiene {exact}',
