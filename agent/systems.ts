@@ -11,6 +11,7 @@ import { describeEmbeddedDirectory, openEmbeddedDirectory } from '../providers/e
 import { openEmbeddedDns } from '../providers/embedded-dns/dns.ts'
 import { describeLdapDirectory, openLdapDirectory } from '../providers/ldap/directory.ts'
 import { openPostfix } from '../providers/postfix/host.ts'
+import { describePowerDns, openPowerDns } from '../providers/powerdns/powerdns.ts'
 import {
   type CredentialStore,
   type MailHost,
@@ -20,7 +21,7 @@ import {
 } from '../providers/provider.ts'
 import { openSmtp } from '../providers/smtp/smtp.ts'
 import { openSpool } from '../providers/spool/spool.ts'
-import { openWhenNeeded } from '../providers/when-needed.ts'
+import { openDirectoryWhenNeeded, openWhenNeeded } from '../providers/when-needed.ts'
 import type { HeldMailStore } from './control/held-mail.ts'
 import type { Clock } from './core/clock.ts'
 import type { DirectoryConfig, DnsConfig, MailHostConfig, NotifyConfig, ProvidersConfig } from './model/providers.ts'
@@ -81,13 +82,13 @@ async function openDirectory(config: DirectoryConfig, mode: OpenMode, clock: Clo
       // A directory that can't be opened must not keep a suspension from being recorded.
       return open().catch((error: unknown) => {
         if (!(error instanceof ProviderFailure)) throw error
-        return openWhenNeeded(describeEmbeddedDirectory(file), open)
+        return openDirectoryWhenNeeded(describeEmbeddedDirectory(file), open)
       })
     }
     case 'ldap': {
       const { url, base, bindDn, startTls, caFile, password } = config
       // The password is read when the server is first asked, and again after a failure: a new one needs no restart.
-      return openWhenNeeded(describeLdapDirectory({ url, base }), async () =>
+      return openDirectoryWhenNeeded(describeLdapDirectory({ url, base }), async () =>
         openLdapDirectory({
           url,
           base,
@@ -111,6 +112,15 @@ async function openDns(config: DnsConfig, mode: OpenMode, clock: Clock) {
         clock,
       })
     case 'powerdns':
+      return openWhenNeeded(describePowerDns(config), async () =>
+        openPowerDns({
+          url: config.url,
+          key: readSecret(config.apiKey),
+          serverId: config.serverId,
+          kind: config.zoneKind,
+          clock,
+        }),
+      )
     case 'rfc2136':
       throw new ProviderFailure('unsupported', `${config.kind} is not built yet`, { retry: 'never' })
   }

@@ -9,13 +9,16 @@ import type { CredentialStore, Provider } from './provider.ts'
 /** Somebody mends a file by hand; looking for that twice a second would help nobody. */
 const reopenMs = 5_000
 
-type Directory<R extends Resource> = Provider<R> & CredentialStore
 type Pure<R extends Resource> = Pick<Provider<R>, 'name' | 'kinds' | 'target' | 'check' | 'canonical'>
 
-export function openWhenNeeded<R extends Resource>(pure: Pure<R>, open: () => Promise<Directory<R>>): Directory<R> {
-  let opened: Directory<R> | undefined
-  let opening: Promise<Directory<R>> | undefined
-  const provider = async (): Promise<Directory<R>> => {
+/** A provider that is opened by the first call that needs it, and tried anew by the next one after a failure. */
+export function openWhenNeeded<R extends Resource, P extends Provider<R>>(
+  pure: Pure<R>,
+  open: () => Promise<P>,
+): Provider<R> & { readonly opened: () => Promise<P> } {
+  let opened: P | undefined
+  let opening: Promise<P> | undefined
+  const provider = async (): Promise<P> => {
     if (opened !== undefined) return opened
     opening ??= open()
     try {
@@ -27,6 +30,7 @@ export function openWhenNeeded<R extends Resource>(pure: Pure<R>, open: () => Pr
   }
   return {
     ...pure,
+    opened: provider,
     observe: async (scope, signal) => (await provider()).observe(scope, signal),
     async *apply(changes, signal) {
       yield* (await provider()).apply(changes, signal)
@@ -38,10 +42,21 @@ export function openWhenNeeded<R extends Resource>(pure: Pure<R>, open: () => Pr
       }
       yield* opened.foreignWrites?.(signal) ?? []
     },
-    setCredential: async (...args) => (await provider()).setCredential(...args),
-    credentialChanges: async domain => (await provider()).credentialChanges(domain),
     async [Symbol.asyncDispose]() {
       await opened?.[Symbol.asyncDispose]()
     },
+  }
+}
+
+/** The same with the passwords that a directory keeps. */
+export function openDirectoryWhenNeeded<R extends Resource>(
+  pure: Pure<R>,
+  open: () => Promise<Provider<R> & CredentialStore>,
+): Provider<R> & CredentialStore {
+  const provider = openWhenNeeded(pure, open)
+  return {
+    ...provider,
+    setCredential: async (...args) => (await provider.opened()).setCredential(...args),
+    credentialChanges: async domain => (await provider.opened()).credentialChanges(domain),
   }
 }
