@@ -1,7 +1,7 @@
 /**
  * Two hundred live sessions ended and a thousand of five thousand queued messages held, ours against the commands that an
- * operator would type, on one real Dovecot and one real Postfix, in turns within one run. A kick by
- * hand counts nothing; the queue by hand is listed as often as ours, until two listings give nothing to hold. Needs the servers and root; runs
+ * operator would type, on one real Dovecot and one real Postfix, in turns within one run. A kick by hand counts nothing;
+ * the queue by hand is listed as often as ours, until two listings give nothing to hold. Needs the servers and root; runs
  * alone: `node test/bench/mail-hosts.ts`.
  */
 import { spawnSync } from 'node:child_process'
