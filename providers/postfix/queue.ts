@@ -22,7 +22,7 @@ export async function listQueue(
 
 /** Cuts bytes into lines; a character may be split between two pieces. */
 export function lineReader(onLine: (line: string) => void) {
-  const decoder = new TextDecoder()
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
   let parts: string[] = []
   let length = 0
   const keep = (part: string) => {

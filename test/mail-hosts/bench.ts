@@ -80,7 +80,7 @@ export async function startBench(
 
 // --- sessions ---
 
-export type Session = { readonly user: string; readonly wire: Wire; ended: boolean }
+export type Session = { readonly user: string; readonly wire: Wire; ended: boolean; end: Promise<void> }
 
 /** Live sessions, as a phone keeps them: IMAP in IDLE and POP after its login. */
 export async function openSessions(
@@ -92,7 +92,7 @@ export async function openSessions(
     users.map(async user => {
       const wire = await Wire.open({ port: protocol === 'imap' ? bench.servers.ports.imap : bench.servers.ports.pop })
       await wire.line()
-      const session = { user, wire, ended: false }
+      const session: Session = { user, wire, ended: false, end: Promise.resolve() }
       if (protocol === 'imap') {
         wire.send(`a LOGIN "${user}" "${bench.password}"`)
         mustBe(/^a OK/, (await wire.lines(line => line.startsWith('a '))).at(-1))
@@ -106,11 +106,23 @@ export async function openSessions(
         wire.send(`PASS ${bench.password}`)
         mustBe(/^\+OK/, await wire.line())
       }
-      // Whatever comes now, a BYE or new mail, is followed by the end or by nothing.
-      void wire.lines(() => false).catch(() => (session.ended = true))
+      session.end = ended(wire).then(() => {
+        session.ended = true
+      })
       return session
     }),
   )
+}
+
+/** Whatever comes now, a BYE or new mail, is followed by the end or by silence. */
+async function ended(wire: Wire): Promise<void> {
+  while (true) {
+    try {
+      await wire.line()
+    } catch (error) {
+      if (!/no reply/.test(String(error))) return
+    }
+  }
 }
 
 function mustBe(pattern: RegExp, reply: string | undefined): void {

@@ -492,6 +492,8 @@ export function run(program: string, args: readonly string[], input = ''): Ended
     env: environment,
     input,
     timeout: waitMsMax,
+    // A queue of thousands is listed in a few megabytes.
+    maxBuffer: 64 * 1024 * 1024,
   })
   if (error !== undefined) throw error
   return { status, stdout, stderr }
