@@ -27,9 +27,15 @@ function compile(text: string): string[] {
     .map(line => {
       const [, owner = '', ttl, type, value = ''] = /^(\S+)\s+(\d+)\s+IN\s+(\S+)\s+(.*)$/.exec(line) ?? []
       const bare = type === 'SOA' ? value.replace(/^(\S+ \S+) \d+/, '$1 0') : value
-      return `${owner.toLowerCase()} ${ttl} ${type} ${type === 'TXT' || type === 'CAA' ? bare : bare.toLowerCase()}`
+      if (type === 'TXT') return `${owner.toLowerCase()} ${ttl} TXT ${joined(bare)}`
+      return `${owner.toLowerCase()} ${ttl} ${type} ${type === 'CAA' ? bare : bare.toLowerCase()}`
     })
     .toSorted()
+}
+
+/** Character-strings as one: a value of ours is the text, wherever it was split. */
+function joined(value: string): string {
+  return `"${[...value.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, text]) => text).join('')}"`
 }
 
 /** What our reader made, printed record by record in the same form. */
@@ -66,10 +72,8 @@ const textWord = fc.array(character, { maxLength: 20 }).map(parts => `"${parts.j
 /** A value in some spelling of master files. Parentheses that a gap opened are closed at its end. */
 const rdata = fc.oneof(
   fc.ipV4().map(text => `A ${text}`),
-  fc
-    .ipV6()
-    .filter(text => !text.includes('.'))
-    .map(text => `AAAA ${text}`),
+  // Below 2001:db8::, since BIND writes the lowest addresses with four decimal parts.
+  fc.tuple(number, number).map(([high, low]) => `AAAA 2001:DB8:${high.toString(16)}:0::${low.toString(16)}`),
   fc.tuple(gap, number, name).map(([space, preference, host]) => `MX${space}${preference} ${host}`),
   fc.tuple(gap, number, number, number, name).map(([space, ...parts]) => `SRV${space}${parts.join(' ')}`),
   fc
@@ -119,7 +123,13 @@ test('generated zones read as named-compilezone reads them', () => {
         return
       }
       judged += 1
-      expect(ours(text)).toEqual(canonical)
+      // Records of one set with different times: which of them BIND takes is nobody's rule, so it is only reported.
+      const mixed = readZoneFile(text, zone, 'zone').left.some(({ reason }) => reason === 'ttl')
+      const strip = (lines: string[]) => (mixed ? lines.map(line => line.replace(/ \d+ /, ' ')).toSorted() : lines)
+      expect(strip(ours(text))).toEqual(strip([...new Set(canonical)]))
+      expect(readZoneFile(text, zone, 'zone').left.filter(({ reason }) => !/^(?:ttl|outside)$/.test(reason))).toEqual(
+        [],
+      )
     }),
     { numRuns: 250 },
   )
