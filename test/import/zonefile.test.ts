@@ -79,7 +79,7 @@ const rdata = fc.oneof(
   fc
     .tuple(gap, fc.array(textWord, { minLength: 1, maxLength: 3 }))
     .map(([space, words]) => `TXT${space}${words.join(' ')}`),
-  name.map(host => `NS ${host}`),
+  relative.map(host => `NS ${host}.otro.example.`),
   name.map(host => `PTR ${host}`),
   fc.constantFrom('CAA 0 issue "ca.example; policy=ev"', 'CAA 128 iodef mailto:x@example.org'),
 )
@@ -106,7 +106,10 @@ const soa = `$TTL 1h
 
 test('generated zones read as named-compilezone reads them', () => {
   fc.assert(
-    fc.property(fc.array(entry, { minLength: 1, maxLength: 12 }), fc.option(relative), (entries, origin) => {
+    fc.property(fc.array(entry, { minLength: 1, maxLength: 12 }), fc.option(relative), (all, origin) => {
+      // BIND takes no delegation of a wildcard; a blank owner may be one.
+      const wild = all.some(({ owner }) => owner.startsWith('*'))
+      const entries = wild ? all.filter(({ data }) => !data.startsWith('NS')) : all
       const records = entries.map(({ owner, head, data }) => {
         const value = data.startsWith('TXT') ? (data.includes(' ( ') ? `${data} )` : data) : closing(data)
         return `${owner} ${head}${value}\n`
