@@ -15,6 +15,7 @@ export const leftReasons = [
   'class',
   'type',
   'value',
+  'ttl',
   'name',
   'outside',
   'derived',

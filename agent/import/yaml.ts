@@ -48,6 +48,8 @@ function flow(value: YamlValue): string | undefined {
   if (value instanceof Noted) return undefined
   if (typeof value !== 'object') return formatScalar(value)
   if (Array.isArray(value)) {
+    // Parts of documents stand one below the other, so that lines of a change are lines of one part.
+    if ((value as readonly YamlValue[]).some(item => typeof item === 'object')) return undefined
     const items = (value as readonly YamlValue[]).map(flow)
     return items.includes(undefined) ? undefined : `[${items.join(', ')}]`
   }

@@ -71,7 +71,8 @@ function readQuoted(text: string, start: number): Read {
 
 function readBare(text: string, start: number): Read {
   let at = start
-  while (at < text.length && !/[\s;()"]/.test(text[at] ?? '')) at += text[at] === '\\' && text[at + 1] !== '\n' ? 2 : 1
+  while (at < text.length && !/[ \t\r\n;()"]/.test(text[at] ?? ''))
+    at += text[at] === '\\' && text[at + 1] !== '\n' ? 2 : 1
   const next = Math.min(at, text.length)
   return { word: { text: text.slice(start, next), quoted: false }, next, closed: true }
 }

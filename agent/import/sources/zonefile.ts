@@ -94,7 +94,8 @@ function readLine(reading: Reading, line: Line): void {
   if (ttl === undefined) return void leave(reading, line, 'syntax')
   reading.ttlLast = ttl
   const set = reading.sets.get(`${owner}/${type}`)
-  // RFC 2181 section 5.2: one time to live for a set, here that of its first record, as name servers take it.
+  // RFC 2181 section 5.2: one time to live for a set. Which one a name server takes depends on the order of the file.
+  if (set !== undefined && set.ttl !== ttl) leave(reading, line, 'ttl')
   if (set === undefined) reading.sets.set(`${owner}/${type}`, { owner, type, ttl, values: [value] })
   else set.values.push(value)
 }
