@@ -116,8 +116,10 @@ export function createBindZoneMaking(options: BindZoneMaking, keyName: string): 
   }
 
   return {
-    list: async () => new Map([...(await read())].map(([apex, note]) => [apex, listed(note)])),
-    everybodys: async () => null,
+    list: async () => ({
+      ours: new Map([...(await read())].map(([apex, note]) => [apex, listed(note)])),
+      everybodys: null,
+    }),
     async add(zones: readonly NewZone[]) {
       const results = new Map<string, StepResult>()
       await makeFolder(folder)

@@ -5,6 +5,7 @@
  */
 import { randomInt } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
+import { assert } from '../../agent/core/assert.ts'
 import { messageOctetsMax } from '../../agent/standards/dns-message.ts'
 import { ProviderFailure } from '../provider.ts'
 
@@ -130,7 +131,7 @@ class Connection {
     }
     const id = this.#drawId()
     const octets = question.build(id)
-    if (octets.length > messageOctetsMax) throw new RangeError('a DNS message ends at 65,535 octets')
+    assert(octets.length <= messageOctetsMax, 'a DNS message ends at 65,535 octets')
     return new Promise(settle => {
       const pending: Pending = { question, settle, timers: [] }
       this.#pending.set(id, pending)

@@ -94,8 +94,10 @@ export function createKnotZoneMaking(options: KnotZoneMaking): ZoneMaking {
   }
 
   return {
-    list: async () => new Map([...(await read()).comments].map(([apex, comment]) => [apex, listed(comment)])),
-    everybodys: async () => (await read()).all,
+    async list() {
+      const { all, comments } = await read()
+      return { ours: new Map([...comments].map(([apex, comment]) => [apex, listed(comment)])), everybodys: all }
+    },
     async add(zones: readonly NewZone[]) {
       await makeFolder(folder)
       for (const { apex, text } of zones) {

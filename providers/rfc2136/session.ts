@@ -39,7 +39,10 @@ export type UpdateResult =
   | { readonly result: 'refused'; readonly rcode: number }
   | { readonly result: 'not-sent' | 'lost'; readonly failure: ProviderFailure }
 
-export type SoaAnswer = { readonly rcode: number; readonly authoritative: boolean }
+export type SoaAnswer =
+  | { readonly signed: true; readonly rcode: number; readonly authoritative: boolean }
+  /** REFUSED or NOTAUTH without a signature, which is how Knot answers for zones that it has not: it proves nothing. */
+  | { readonly signed: false; readonly failure: ProviderFailure }
 
 export type Transfer =
   | { readonly result: 'zone'; readonly records: readonly DnsRecord[] }
@@ -62,6 +65,9 @@ export type SessionParts = {
   readonly clock: Clock
   readonly limits: Limits
 }
+
+/** Told apart from the other failures by those who ask for zones that may not be there. */
+class UnsignedRefusal extends ProviderFailure {}
 
 export function createSession(parts: SessionParts): Session {
   const { server, client, key, clock, limits } = parts
@@ -101,8 +107,10 @@ export function createSession(parts: SessionParts): Session {
     if (verdict.verdict === 'refused') return unauthorized(refusalSentence(verdict))
     const authorityCodes: readonly number[] = [responseCodes.refused, responseCodes.notAuthoritative]
     if (verdict.verdict === 'unsigned' && rcode !== undefined && authorityCodes.includes(rcode))
-      return unauthorized(
+      return new UnsignedRefusal(
+        'unauthorized',
         `${server} answers ${codeName(rcode)} without a signature: it takes the key ${key.name} for nothing, or its clock and ours differ`,
+        { retry: 'never' },
       )
     const why = verdict.verdict === 'bad' ? verdict.detail : 'it is not signed'
     return new ProviderFailure('malformed-reply', `an answer of ${server} proves nothing: ${why}`, { retry: 'later' })
@@ -111,7 +119,7 @@ export function createSession(parts: SessionParts): Session {
   function refusalSentence(verdict: Verdict & { readonly verdict: 'refused' }): string {
     switch (verdict.error) {
       case 'BADKEY':
-        return `${server} does not know the key ${key.name} with ${key.algorithm}`
+        return `${server} does not know the key ${key.name} with ${key.algorithm}, or allows it nothing here`
       case 'BADSIG':
       case 'BADTRUNC':
         return `the secret of the key ${key.name} is not the one that ${server} has`
@@ -211,9 +219,11 @@ export function createSession(parts: SessionParts): Session {
           return exchanged.asked
         })
         if (asked.result !== 'answered') throw asked.failure
+        if (answer instanceof UnsignedRefusal) return { signed: false, failure: answer }
         if (answer instanceof ProviderFailure) throw answer
         const own = answer?.answers.some(({ owner, type }) => owner === zone && type === queryTypes.soa) === true
         return {
+          signed: true,
           rcode: answer?.rcode ?? responseCodes.serverFailure,
           authoritative: own && answer?.authoritative === true,
         }

@@ -37,7 +37,9 @@ export function toUnits(changes: readonly RRsetChange[]): Unit[] {
   for (const change of changes) {
     const resource = resourceOf(change)
     const key = aliased.has(resource.owner) ? resource.owner : keyOf(resource)
-    units.set(key, [...(units.get(key) ?? []), change])
+    const earlier = units.get(key)
+    if (earlier === undefined) units.set(key, [change])
+    else earlier.push(change)
   }
   return [...units.values()]
 }

@@ -19,11 +19,16 @@ export type StepResult =
 
 export const done: StepResult = { result: 'done' }
 
+export type Listing = {
+  /** The zones of ours by apex. */
+  readonly ours: ReadonlyMap<string, ListedZone>
+  /** Everybody's zones, where the server lists them; null where it does not. */
+  readonly everybodys: ReadonlySet<string> | null
+}
+
 export interface ZoneMaking {
-  /** The zones of ours by apex. @throws ProviderFailure when the list cannot be read or is not as we left it. */
-  list(): Promise<ReadonlyMap<string, ListedZone>>
-  /** Everybody's zones, where the server lists them; null where it does not. @throws ProviderFailure */
-  everybodys(): Promise<ReadonlySet<string> | null>
+  /** @throws ProviderFailure when the list cannot be read or is not as we left it. */
+  list(): Promise<Listing>
   /** Gives new zones, which are not served, to the server, each noted as pending. Returns before they are served. */
   add(zones: readonly NewZone[]): Promise<ReadonlyMap<string, StepResult>>
   /** Takes the note away: they are served. @throws ProviderFailure */

@@ -4,22 +4,18 @@
  */
 import type { Clock } from '../../agent/core/clock.ts'
 import { codeName, responseCodes } from '../../agent/standards/dns-message.ts'
-import { ProviderFailure } from '../provider.ts'
+import type { DnsResource } from '../../agent/standards/dns-resource.ts'
+import { type Observed, ProviderFailure } from '../provider.ts'
 import type { Catalog } from './catalog.ts'
 import type { Session } from './session.ts'
-import { readZone, type SeenZone, zoneMark } from './zone-content.ts'
-import { done, type ListedZone, type NewZone, type StepResult, type ZoneMaking } from './zone-making.ts'
+import { readZone, type SeenZone, zoneMark, zoneResource } from './zone-content.ts'
+import { done, type Listing, type NewZone, type StepResult, type ZoneMaking } from './zone-making.ts'
 
 const pollFirstMs = 10 // most zones are loaded by then
 const pollMostMs = 500 // when thousands load, asking more often only takes their time
 
 /** Reading goes on to the truth, whatever was broken off. */
 const steadfast = new AbortController().signal
-
-export type Listing = {
-  readonly ours: ReadonlyMap<string, ListedZone>
-  readonly everybodys: ReadonlySet<string> | null
-}
 
 /** `served`: records can be read and written, whatever else is missing. */
 export type Made = StepResult & { readonly served: boolean }
@@ -34,7 +30,7 @@ export interface Zones {
   /** What is left to do for zones that are served: the catalog, the note. */
   complete(apexes: readonly string[]): Promise<StepResult>
   /** @param zones with their marks; each is removed only while nothing is left in it. */
-  remove(zones: ReadonlyMap<string, string>, listing: Listing): Promise<ReadonlyMap<string, Removed>>
+  remove(zones: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, Removed>>
 }
 
 export type ZonesParts = {
@@ -50,6 +46,8 @@ export function createZones({ session, making, catalog, clock, loadMs }: ZonesPa
     new ProviderFailure(kind, message, { retry: kind === 'unauthorized' ? 'never' : 'later' })
 
   async function read(apex: string, listing: Listing, signal: AbortSignal): Promise<SeenZone | null> {
+    // Knot signs no answer about a zone that it has not; its own list is the proof.
+    if (listing.everybodys?.has(apex) === false) return null
     const transfer = await session.transfer(apex, signal)
     if (transfer.result === 'zone') {
       const zone = readZone(apex, transfer.records)
@@ -68,6 +66,7 @@ export function createZones({ session, making, catalog, clock, loadMs }: ZonesPa
     if (listed === undefined && listing.everybodys?.has(apex) === true)
       throw fail('unauthorized', `${server} has the zone ${apex} and does not let the key transfer it`)
     const soa = await session.soa(apex, signal)
+    if (!soa.signed) throw soa.failure
     if (soa.authoritative) throw fail('unauthorized', `${server} serves ${apex} and does not let the key transfer it`)
     if (soa.rcode === responseCodes.serverFailure) throw fail('unreachable', `${server} answers SERVFAIL for ${apex}`)
     return null
@@ -78,11 +77,16 @@ export function createZones({ session, making, catalog, clock, loadMs }: ZonesPa
     const deadline = clock.now() + loadMs
     let left = [...apexes]
     for (let pauseMs = pollFirstMs; ; pauseMs = Math.min(2 * pauseMs, pollMostMs)) {
-      const answers = await Promise.all(left.map(async apex => (await session.soa(apex, steadfast)).authoritative))
+      const answers = await Promise.all(left.map(isServed))
       left = left.filter((_, index) => answers[index] !== served)
       if (left.length === 0 || clock.now() > deadline) return left
       await clock.sleep(pauseMs, steadfast)
     }
+  }
+
+  async function isServed(apex: string): Promise<boolean> {
+    const soa = await session.soa(apex, steadfast)
+    return soa.signed && soa.authoritative
   }
 
   async function make(zones: readonly NewZone[]): Promise<ReadonlyMap<string, Made>> {
@@ -114,6 +118,12 @@ export function createZones({ session, making, catalog, clock, loadMs }: ZonesPa
       if (!(error instanceof ProviderFailure)) throw error
       for (const apex of all) if (!results.has(apex)) settle([apex], { result: 'failed', detail: error.message }, false)
       settle(given, { result: 'unknown', detail: error.message }, false)
+      // With a key that the server does not take they could never be filled or looked at.
+      if (given.length > 0 && error.kind === 'unauthorized')
+        await making.discard(given).then(
+          () => settle(given, { result: 'failed', detail: error.message }, false),
+          () => {},
+        )
     }
     return results
   }
@@ -129,13 +139,13 @@ export function createZones({ session, making, catalog, clock, loadMs }: ZonesPa
     }
   }
 
-  async function remove(zones: ReadonlyMap<string, string>, listing: Listing): Promise<ReadonlyMap<string, Removed>> {
+  async function remove(zones: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, Removed>> {
     const results = new Map<string, Removed>()
     if (making === null) return results
     try {
       await making.leave(zones)
       for (const [apex, mark] of zones) {
-        const kept = await stillNeeded(making, apex, mark, listing)
+        const kept = await stillNeeded(making, apex, mark)
         if (kept !== null) results.set(apex, { result: 'conflict', detail: kept })
       }
       const staying = [...results.keys()]
@@ -157,23 +167,26 @@ export function createZones({ session, making, catalog, clock, loadMs }: ZonesPa
   }
 
   /** Looks once more when nobody can write any more; what is left then keeps the zone. */
-  async function stillNeeded(making: ZoneMaking, apex: string, mark: string, listing: Listing): Promise<string | null> {
-    if ((await session.soa(apex, steadfast)).authoritative) await making.freeze(apex)
-    const leaving = new Map([...listing.ours, [apex, { state: 'leaving', mark }]] as const)
-    const zone = await read(apex, { ...listing, ours: leaving }, steadfast)
+  async function stillNeeded(making: ZoneMaking, apex: string, mark: string): Promise<string | null> {
+    if (await isServed(apex)) await making.freeze(apex)
+    const zone = await read(apex, await making.list(), steadfast)
     if (zone === null) return null
     if (zone.shown.size > 0) return `${zone.shown.size} RRsets are left in it`
     return zoneMark(zone) === mark ? null : 'it carries another mark'
   }
 
   return {
-    list: async () =>
-      making === null
-        ? { ours: new Map(), everybodys: null }
-        : { ours: await making.list(), everybodys: await making.everybodys() },
+    list: async () => (making === null ? { ours: new Map(), everybodys: null } : making.list()),
     read,
     make,
     complete,
     remove,
   }
+}
+
+/** What a plan is held against: the zone as it stands, or what is noted of one that is on its way out. */
+export function foundZone(apex: string, listing: Listing, zone: SeenZone | null): Observed<DnsResource> | undefined {
+  const listed = listing.ours.get(apex)
+  if (zone !== null) return { resource: zoneResource(apex), mark: zoneMark(zone) }
+  return listed?.state === 'leaving' ? { resource: zoneResource(apex), mark: listed.mark } : undefined
 }
