@@ -81,10 +81,16 @@ export function signMessage(message: Buffer, key: TsigKey, at: Instant, prior?: 
   return { octets: appendTsig(message, key, variables, mac), mac }
 }
 
-/** A later message of a stream: its MAC covers the one before, the message, and the time only (section 5.3.1). */
-export function signFollowing(message: Buffer, key: TsigKey, at: Instant, prior: Buffer): Signed {
+/** A later message of a stream: its MAC covers the one before, what was unsigned since, itself, and the time (section 5.3.1). */
+export function signFollowing(
+  message: Buffer,
+  key: TsigKey,
+  at: Instant,
+  prior: Buffer,
+  unsigned: readonly Buffer[] = [],
+): Signed {
   const variables = { seconds: Math.floor(at / 1000), fudge: fudgeSeconds, error: 0, other: Buffer.alloc(0) }
-  const mac = hmac(key, [...prefixed(prior), message, numbers([variables.seconds, 6], [fudgeSeconds, 2])])
+  const mac = hmac(key, [...prefixed(prior), ...unsigned, message, numbers([variables.seconds, 6], [fudgeSeconds, 2])])
   return { octets: appendTsig(message, key, variables, mac), mac }
 }
 
@@ -159,13 +165,22 @@ function judgeTsig(key: TsigKey, tsig: Tsig, at: Instant, parts: readonly Uint8A
   return { verdict: 'verified', mac }
 }
 
+/** What a client sent. Never for answers: those are bound to the request that they answer. */
+export function verifyRequest(octets: Buffer, key: TsigKey, at: Instant): Verdict {
+  return verify(octets, key, [], at)
+}
+
 /** An answer of one message, or the first of a stream. @param requestMac of the request that it answers. */
 export function verifyAnswer(octets: Buffer, key: TsigKey, requestMac: Buffer, at: Instant): Verdict {
+  return verify(octets, key, prefixed(requestMac), at)
+}
+
+function verify(octets: Buffer, key: TsigKey, prefix: readonly Buffer[], at: Instant): Verdict {
   const message = parseMessage(octets)
   const tsig = message === undefined ? undefined : readTsig(octets, message)
   if (tsig === undefined) return bad('it is malformed')
   if (tsig === null) return { verdict: 'unsigned' }
-  return judgeTsig(key, tsig, at, [...prefixed(requestMac), tsig.covered, variableOctets(key, tsig)])
+  return judgeTsig(key, tsig, at, [...prefix, tsig.covered, variableOctets(key, tsig)])
 }
 
 /** A stream of messages that answers one request: AXFR. The caller knows which message is the last. */
