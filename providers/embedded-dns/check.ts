@@ -2,7 +2,7 @@
 import type { Diagnostic } from '../../agent/core/diagnostic.ts'
 import { checkDnsForm, type DnsResource, dnsError } from '../../agent/standards/dns-resource.ts'
 import { parseRdata } from '../../agent/standards/dns-text.ts'
-import { toRdata } from './wire.ts'
+import { toRdata } from '../../agent/standards/dns-wire.ts'
 
 const rrsetOctetsMax = 16_384 // a client must fetch it over TCP in one message, and compression reaches no further
 const recordOctets = 12 // pointer, type, class, TTL and length beside the data

@@ -2,7 +2,8 @@
  * Finds the answer to a question in a zone: RFC 1034 section 4.3.2, RFC 4592 (wildcards), RFC 2308 (negative answers),
  * RFC 6604 (the code after an alias), RFC 8482 (ANY). Pure.
  */
-import { anyType, rcodes, typeCodes, type WireRecord } from './wire.ts'
+import { typeCodes } from '../../agent/standards/dns-wire.ts'
+import { anyType, rcodes, type WireRecord } from './wire.ts'
 import type { IndexedZone, WireRRset, ZoneNode } from './zone-index.ts'
 
 const aliasChainMax = 8 // resolvers give up at about as many; a longer chain is a mistake

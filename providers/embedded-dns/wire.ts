@@ -1,27 +1,14 @@
 /**
  * The wire form of DNS messages (RFC 1035 section 4, RFC 6891), over the codec of dns2. Questions are read here, since
- * dns2 loses the difference between a dot in a label and one between labels; RDATA is written here as octets made in
- * advance, since dns2 compresses names where RFC 3597 forbids it. Decoding throws on nothing.
+ * dns2 loses the difference between a dot in a label and one between labels; RDATA comes as octets made in advance
+ * (`agent/standards/dns-wire.ts`), since dns2 compresses names where RFC 3597 forbids it. Decoding throws on nothing.
  */
 import { Packet } from 'dns2'
-import type { RecordType } from '../../agent/model/resource.ts'
-import { nameOctetsMax, parseLabels, type Rdata, splitText } from '../../agent/standards/dns-text.ts'
+import { nameOctetsMax } from '../../agent/standards/dns-text.ts'
 
 export const headerOctets = 12
 const recordsBesideQuestionMax = 4 // an OPT, a TSIG, and room; more would only cost time to decode
 
-export const typeCodes: Readonly<Record<RecordType, number>> = {
-  A: 1,
-  NS: 2,
-  CNAME: 5,
-  SOA: 6,
-  PTR: 12,
-  MX: 15,
-  TXT: 16,
-  AAAA: 28,
-  SRV: 33,
-  CAA: 257,
-}
 export const anyType = 255
 /** IANA: OPT, TKEY, TSIG, IXFR, AXFR, MAILB, MAILA are no types of data. */
 export const isMetaType = (type: number): boolean => type === 41 || (type >= 249 && type <= 254)
@@ -121,58 +108,6 @@ export function readEdns(message: Uint8Array): Edns | null | undefined {
     return { version: option.version ?? 0, payloadOctets: option.class, dnssecOk: option.doFlag === true }
   } catch {
     return undefined
-  }
-}
-
-function nameOctets(name: string): Buffer {
-  const labels = parseLabels(name) ?? []
-  const parts = labels.flatMap(label => [Buffer.from([label.length]), Buffer.from(label, 'latin1')])
-  return Buffer.concat([...parts, Buffer.from([0])])
-}
-
-function numbers(...values: readonly (readonly [number, 1 | 2 | 4])[]): Buffer {
-  const octets = Buffer.alloc(values.reduce((sum, [, size]) => sum + size, 0))
-  let at = 0
-  for (const [value, size] of values) at = octets.writeUIntBE(value, at, size)
-  return octets
-}
-
-function ipv6Octets(address: string): Buffer {
-  const [head = '', tail] = address.split('::')
-  const groups = (text: string) => (text === '' ? [] : text.split(':').map(group => Number.parseInt(group, 16)))
-  const before = groups(head)
-  const after = tail === undefined ? [] : groups(tail)
-  const zeros = new Array<number>(8 - before.length - after.length).fill(0)
-  return numbers(...[...before, ...zeros, ...after].map(group => [group, 2] as const))
-}
-
-/** RDATA with names in full: pointers are for the owner only. */
-export function toRdata(rdata: Rdata, serial: number): Buffer {
-  switch (rdata.type) {
-    case 'A':
-      return Buffer.from(rdata.address.split('.').map(Number))
-    case 'AAAA':
-      return ipv6Octets(rdata.address)
-    case 'NS':
-    case 'CNAME':
-    case 'PTR':
-      return nameOctets(rdata.target)
-    case 'MX':
-      return Buffer.concat([numbers([rdata.preference, 2]), nameOctets(rdata.exchange)])
-    case 'SRV':
-      return Buffer.concat([numbers([rdata.priority, 2], [rdata.weight, 2], [rdata.port, 2]), nameOctets(rdata.target)])
-    case 'TXT':
-      return Buffer.concat(splitText(rdata.text).flatMap(chunk => [Buffer.from([chunk.length]), chunk]))
-    case 'CAA':
-      return Buffer.concat([
-        numbers([rdata.flags, 1], [rdata.tag.length, 1]),
-        Buffer.from(rdata.tag),
-        Buffer.from(rdata.value),
-      ])
-    case 'SOA': {
-      const times = rdata.times.map(time => [time, 4] as const)
-      return Buffer.concat([nameOctets(rdata.mname), nameOctets(rdata.rname), numbers([serial, 4], ...times)])
-    }
   }
 }
 

@@ -3,8 +3,8 @@
  * again after it changed, whoever changed it; the others stay as they are.
  */
 import { parseRdata, type Rdata } from '../../agent/standards/dns-text.ts'
+import { toRdata, typeCodes } from '../../agent/standards/dns-wire.ts'
 import type { StoredZone } from './rows.ts'
-import { toRdata, typeCodes } from './wire.ts'
 
 export type WireRRset = {
   readonly type: number

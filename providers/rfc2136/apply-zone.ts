@@ -1,0 +1,126 @@
+/**
+ * The changes of one zone that stands: read it, hold each change against it, write what is to be written, and read again
+ * until nothing is left to do. What the server refuses as one is tried one by one. An answer that was lost is settled by
+ * reading: what stands afterwards is applied, anything else is unknown.
+ */
+import type { Outcome } from '../../agent/model/change.ts'
+import { formatRef } from '../../agent/model/resource.ts'
+import { codeName, responseCodes } from '../../agent/standards/dns-message.ts'
+import { judge } from '../judge.ts'
+import { ProviderFailure } from '../provider.ts'
+import type { Session } from './session.ts'
+import { clashOf, fillUpdate, type RRsetChange, resourceOf, toUnits, toUpdate, type Unit } from './writing.ts'
+import { observedRRset, type SeenZone } from './zone-content.ts'
+
+const staleRoundsMax = 4 // somebody who edits a zone more often than this between a read and a write goes on doing so
+
+const prerequisiteCodes: readonly number[] = [
+  responseCodes.nameError,
+  responseCodes.nameExists,
+  responseCodes.rrsetExists,
+  responseCodes.rrsetAbsent,
+]
+
+type Result = Outcome['result']
+
+/** @param read the zone as it stands, null when there is none; throws ProviderFailure. */
+export async function applyRRsets(
+  session: Session,
+  read: () => Promise<SeenZone | null>,
+  changes: readonly RRsetChange[],
+  signal: AbortSignal,
+): Promise<Outcome[]> {
+  const outcomes = new Map<RRsetChange, Outcome>()
+  const settle = (unit: Unit, result: Result, detail?: string) => {
+    for (const marked of unit)
+      outcomes.set(marked, { ref: marked.change.ref, result, ...(detail === undefined ? {} : { detail }) })
+  }
+  const left = () => changes.filter(change => !outcomes.has(change))
+  /** Sent, with an answer that never came or proved nothing. */
+  const lost = new Map<RRsetChange, string>()
+  /** Refused together with others: what remains goes alone. */
+  const alone = new Set<RRsetChange>()
+  let staleRounds = 0
+  while (left().length > 0) {
+    let zone: SeenZone | null
+    try {
+      zone = await read()
+    } catch (error) {
+      if (!(error instanceof ProviderFailure)) throw error
+      for (const change of left())
+        settle([change], lost.has(change) ? 'unknown' : 'failed', lost.get(change) ?? error.message)
+      break
+    }
+    const units = toUnits(judgeAll(zone, left(), lost, settle)).filter(unit => {
+      const clash = zone === null ? undefined : clashOf(zone, unit)
+      if (clash !== undefined) settle(unit, 'conflict', clash)
+      return clash === undefined
+    })
+    if (zone === null || units.length === 0) continue
+    if (signal.aborted) {
+      settle(units.flat(), 'skipped', 'broken off before it began')
+      continue
+    }
+    const [first = []] = units
+    const together = first.some(change => alone.has(change)) ? [first] : units.filter(unit => !alone.has(unit[0]!))
+    const batch = fillUpdate(zone, together)
+    if (batch.length === 0) {
+      settle(first, 'failed', 'with the marks of its zone it does not fit into one message of 65,535 octets')
+      continue
+    }
+    const answer = await session.update(toUpdate(zone, batch))
+    switch (answer.result) {
+      case 'done':
+        settle(batch.flat(), 'applied')
+        break
+      case 'not-sent':
+        settle(left(), 'failed', answer.failure.message)
+        break
+      case 'lost':
+        for (const change of batch.flat()) lost.set(change, answer.failure.message)
+        break
+      case 'refused':
+        if (prerequisiteCodes.includes(answer.rcode)) {
+          staleRounds += 1
+          if (staleRounds > staleRoundsMax)
+            settle(batch.flat(), 'conflict', `it was edited meanwhile: the server answers ${codeName(answer.rcode)}`)
+        } else if (batch.length > 1) for (const change of batch.flat()) alone.add(change)
+        else settle(batch.flat(), 'failed', refusal(session.server, batch.flat(), answer.rcode))
+    }
+  }
+  return changes.map(change => outcomes.get(change)!)
+}
+
+/** Settles what needs no writing, and what can't be told any more; gives the rest. */
+function judgeAll(
+  zone: SeenZone | null,
+  changes: readonly RRsetChange[],
+  lost: ReadonlyMap<RRsetChange, string>,
+  settle: (unit: Unit, result: Result, detail?: string) => void,
+): RRsetChange[] {
+  return changes.filter(marked => {
+    const resource = resourceOf(marked)
+    const seen = zone?.shown.get(`${resource.owner} ${resource.type}`)
+    const judgement = judge(marked, zone === null || seen === undefined ? undefined : observedRRset(zone, seen))
+    if (judgement.verdict === 'nothing') settle([marked], 'applied')
+    // The server may still be at it: that it does not stand there now says nothing of the next moment.
+    else if (lost.has(marked)) settle([marked], 'unknown', lost.get(marked))
+    else if (judgement.verdict === 'conflict') settle([marked], 'conflict', judgement.detail)
+    else if (zone === null) settle([marked], 'conflict', 'its zone does not exist')
+    else return true
+    return false
+  })
+}
+
+function refusal(server: string, changes: readonly RRsetChange[], rcode: number): string {
+  const code = codeName(rcode)
+  const mail = changes.some(change => ['MX', 'SRV', 'NS'].includes(resourceOf(change).type))
+  if (rcode === responseCodes.refused)
+    return mail
+      ? `${server} answers ${code}: the key may not update the zone, or a target within the zone has no address`
+      : `${server} answers ${code}: the key may not update the zone`
+  if (rcode === responseCodes.notZone) return `${server} answers ${code}: the name is not within the zone`
+  if (rcode === responseCodes.notAuthoritative)
+    return `${server} answers ${code}: the zone is not served there, or the key may not update it`
+  return `${server} answers ${code} to the update of ${changes.map(({ change }) => formatRef(change.ref)).join(', ')}`
+}

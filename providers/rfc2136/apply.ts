@@ -1,0 +1,190 @@
+/**
+ * Changes of many zones: new zones are made together, each zone's RRsets are written in messages of its own, and zones
+ * that nothing is left in are removed together. One outcome for each change, whatever happens to its neighbours.
+ */
+import type { Clock } from '../../agent/core/clock.ts'
+import type { Outcome } from '../../agent/model/change.ts'
+import { canonicalDnsResource, type DnsResource, zoneOf } from '../../agent/standards/dns-resource.ts'
+import { judge } from '../judge.ts'
+import { type MarkedChange, ProviderFailure } from '../provider.ts'
+import { applyRRsets } from './apply-zone.ts'
+import { firstZoneFile, isRRsetChange } from './first-fill.ts'
+import { inParallel } from './gate.ts'
+import type { Session } from './session.ts'
+import type { Listing } from './zone-making.ts'
+import { foundZone, type Zones } from './zones.ts'
+
+const zonesAtOnceMax = 1_000 // one configuration for all of them; a cut then leaves no more than these in doubt
+const zonesInWorkMax = 32 // the session's gates hold them back further, each kind of question for itself
+
+type Marked = MarkedChange<DnsResource>
+/** The changes of one zone. */
+type Work = { readonly apex: string; readonly changes: readonly Marked[] }
+
+function toWorks(changes: readonly Marked[]): Work[] {
+  const works = new Map<string, Marked[]>()
+  for (const { change, mark } of changes) {
+    const before = change.before === null ? null : canonicalDnsResource(change.before)
+    const after = change.after === null ? null : canonicalDnsResource(change.after)
+    const resource = after ?? before
+    const apex = resource === null ? '' : zoneOf(resource)
+    const marked = { change: { ...change, before, after } as Marked['change'], mark }
+    const earlier = works.get(apex)
+    if (earlier === undefined) works.set(apex, [marked])
+    else earlier.push(marked)
+  }
+  return [...works].map(([apex, changes]) => ({ apex, changes }))
+}
+
+export type Context = {
+  readonly session: Session
+  readonly zones: Zones
+  readonly clock: Clock
+  readonly signal: AbortSignal
+}
+
+/** Up to a thousand zones at a time. */
+export async function* applyChanges(context: Context, changes: readonly Marked[]): AsyncGenerator<Outcome> {
+  const works = toWorks(changes)
+  for (let start = 0; start < works.length; start += zonesAtOnceMax)
+    yield* applyWorks(context, works.slice(start, start + zonesAtOnceMax))
+}
+
+const all = (changes: readonly Marked[], result: Outcome['result'], detail: string): Outcome[] =>
+  changes.map(({ change: { ref } }) => ({ ref, result, detail }))
+
+const steadfast = new AbortController().signal
+
+async function* applyWorks(context: Context, works: readonly Work[]): AsyncGenerator<Outcome> {
+  const { zones, signal } = context
+  const skipped = (changes: readonly Marked[]) => all(changes, 'skipped', 'broken off before it began')
+  if (signal.aborted) {
+    for (const { changes } of works) yield* skipped(changes)
+    return
+  }
+  let listing: Listing
+  try {
+    listing = await zones.list()
+  } catch (error) {
+    if (!(error instanceof ProviderFailure)) throw error
+    for (const { changes } of works) yield* all(changes, 'failed', error.message)
+    return
+  }
+  const made = await makeZones(context, listing, works)
+  try {
+    if (made.size > 0) listing = await zones.list()
+  } catch (error) {
+    if (!(error instanceof ProviderFailure)) throw error
+    for (const { changes } of works) yield* all(changes, 'unknown', error.message)
+    return
+  }
+  const standing = listing
+  const emptied: Work[] = []
+  for await (const { work, outcomes } of inParallel(works, zonesInWorkMax, async work => {
+    // What a new zone began with stands there already, and its outcomes say so.
+    if (signal.aborted && made.get(work.apex)?.served !== true) return { work: null, outcomes: skipped(work.changes) }
+    return { work, outcomes: await applyZone(context, standing, work, made) }
+  })) {
+    yield* outcomes
+    if (work?.changes.some(isZoneDelete) === true) emptied.push(work)
+  }
+  if (emptied.length > 0) yield* removeZones(context, listing, emptied)
+}
+
+const isZoneDelete = ({ change }: Marked) => change.ref.kind === 'zone' && change.action === 'delete'
+const isZoneCreate = ({ change }: Marked) => change.ref.kind === 'zone' && change.action === 'create'
+
+type Making = Awaited<ReturnType<Zones['make']>>
+
+/** Gives the server the zones that are to be and that it has not, with all that they begin with. */
+async function makeZones({ zones, clock }: Context, listing: Listing, works: readonly Work[]): Promise<Making> {
+  const wanted = works.filter(({ changes }) => changes.some(isZoneCreate))
+  const fresh: { apex: string; text: string }[] = []
+  for await (const one of inParallel(wanted, zonesInWorkMax, async ({ apex, changes }) => {
+    // A failure here is met again, and told, when the zone's changes are held against it.
+    const absent = await zones.read(apex, listing, steadfast).then(
+      zone => zone === null && listing.ours.get(apex)?.state !== 'leaving',
+      () => false,
+    )
+    const mark = changes.find(isZoneCreate)?.mark ?? ''
+    const serial = Math.floor(clock.now() / 1000) % 2 ** 32
+    return absent ? { apex, text: firstZoneFile(apex, mark, changes.filter(isRRsetChange), serial) } : null
+  }))
+    if (one !== null) fresh.push(one)
+  return fresh.length === 0 ? new Map() : zones.make(fresh)
+}
+
+/** All changes of a zone but its removal. */
+async function applyZone(context: Context, listing: Listing, work: Work, made: Making): Promise<Outcome[]> {
+  const { session, zones, signal } = context
+  const { apex, changes } = work
+  const makingOf = made.get(apex)
+  if (makingOf !== undefined && !makingOf.served && makingOf.result !== 'done')
+    return all(changes, makingOf.result, makingOf.detail)
+  const read = () => zones.read(apex, listing, steadfast)
+  const outcomes: Outcome[] = []
+  const create = changes.find(isZoneCreate)
+  if (create !== undefined) outcomes.push(await zoneOutcome(context, listing, apex, create, makingOf))
+  const rrsets = changes.filter(isRRsetChange)
+  return rrsets.length === 0 ? outcomes : [...outcomes, ...(await applyRRsets(session, read, rrsets, signal))]
+}
+
+async function zoneOutcome(
+  { zones }: Context,
+  listing: Listing,
+  apex: string,
+  create: Marked,
+  making: Making extends ReadonlyMap<string, infer M> ? M | undefined : never,
+): Promise<Outcome> {
+  const { ref } = create.change
+  try {
+    const judgement = judge(create, foundZone(apex, listing, await zones.read(apex, listing, steadfast)))
+    if (judgement.verdict === 'conflict') return { ref, result: 'conflict', detail: judgement.detail }
+    if (judgement.verdict === 'write') return { ref, result: 'failed', detail: 'it is not served' }
+    // A pass before this one may have been cut between the making of the zone and what comes after.
+    const pending = making === undefined && listing.ours.get(apex)?.state === 'pending'
+    const step = pending ? await zones.complete([apex]) : making
+    if (step === undefined || step.result === 'done') return { ref, result: 'applied' }
+    return { ref, result: step.result, detail: step.detail }
+  } catch (error) {
+    if (error instanceof ProviderFailure) return { ref, result: 'failed', detail: error.message }
+    throw error
+  }
+}
+
+/** Zones that nothing is left in, all with one configuration. */
+async function* removeZones(context: Context, listing: Listing, works: readonly Work[]): AsyncGenerator<Outcome> {
+  const { zones, signal } = context
+  const going = new Map<string, Marked>()
+  for (const { apex, changes } of works) {
+    const remove = changes.find(isZoneDelete)
+    if (remove === undefined) continue
+    const { ref } = remove.change
+    if (signal.aborted) {
+      yield { ref, result: 'skipped', detail: 'broken off before it began' }
+      continue
+    }
+    try {
+      const zone = await zones.read(apex, listing, steadfast)
+      const judgement = judge(remove, foundZone(apex, listing, zone))
+      const left = zone?.shown.size ?? 0
+      if (judgement.verdict === 'nothing') yield { ref, result: 'applied' }
+      else if (judgement.verdict === 'conflict') yield { ref, result: 'conflict', detail: judgement.detail }
+      else if (left > 0) yield { ref, result: 'conflict', detail: `${left} RRsets are left in it` }
+      else if (!listing.ours.has(apex))
+        yield { ref, result: 'failed', detail: 'it is not in the list of zones that we made' }
+      else going.set(apex, remove)
+    } catch (error) {
+      if (!(error instanceof ProviderFailure)) throw error
+      yield { ref, result: 'failed', detail: error.message }
+    }
+  }
+  if (going.size === 0) return
+  const removed = await zones.remove(new Map([...going].map(([apex, { mark }]) => [apex, mark])))
+  for (const [apex, { change }] of going) {
+    const step = removed.get(apex)
+    if (step === undefined) yield { ref: change.ref, result: 'failed', detail: 'it was not removed' }
+    else if (step.result === 'done') yield { ref: change.ref, result: 'applied' }
+    else yield { ref: change.ref, result: step.result, detail: step.detail }
+  }
+}

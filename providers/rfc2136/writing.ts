@@ -1,0 +1,180 @@
+/**
+ * From changes of one zone to one UPDATE (RFC 2136), with prerequisites that say exactly what was seen, so that an edit
+ * in between is refused by the server itself. Pure. Nothing is sent that a server would pass over in silence: that would
+ * come back as done (RFC 2136 section 3.4.2.2: an alias beside other data, an older SOA; 3.4.2.4: the last NS).
+ */
+import type { RecordType, RRsetResource } from '../../agent/model/resource.ts'
+import { messageOctetsMax } from '../../agent/standards/dns-message.ts'
+import { formatRdata, parseRdata, type Rdata } from '../../agent/standards/dns-text.ts'
+import {
+  type Prerequisite,
+  prerequisiteRecords,
+  stepRecord,
+  type Update,
+  type UpdateStep,
+  updateOverhead,
+} from '../../agent/standards/dns-update.ts'
+import { fromRdata, toRdata, typeCodes } from '../../agent/standards/dns-wire.ts'
+import type { MarkedChange } from '../provider.ts'
+import { markedRRset, markedZone, markRdata, marksOwner, marksTtl } from './marks.ts'
+import { placeholderRdata, placeholderTtl, type SeenRRset, type SeenZone } from './zone-content.ts'
+
+const updateRecordsMax = 100 // larger messages gain nothing, and a refusal then concerns fewer neighbours
+const updateOctetsMax = messageOctetsMax - 1_024 // room for the TSIG, whose key name may take 255 octets
+
+export type RRsetChange = MarkedChange<RRsetResource>
+/** Changes that go in one message or not at all. */
+export type Unit = readonly RRsetChange[]
+
+export const resourceOf = ({ change }: RRsetChange): RRsetResource => change.after ?? change.before
+
+const keyOf = (resource: RRsetResource) => markedRRset(resource.owner, resource.type)
+
+/** An alias takes the place of other records only in the message that takes those away (RFC 1034 section 3.6.2). */
+export function toUnits(changes: readonly RRsetChange[]): Unit[] {
+  const aliased = new Set(changes.map(resourceOf).flatMap(({ owner, type }) => (type === 'CNAME' ? [owner] : [])))
+  const units = new Map<string, RRsetChange[]>()
+  for (const change of changes) {
+    const resource = resourceOf(change)
+    const key = aliased.has(resource.owner) ? resource.owner : keyOf(resource)
+    const earlier = units.get(key)
+    if (earlier === undefined) units.set(key, [change])
+    else earlier.push(change)
+  }
+  return [...units.values()]
+}
+
+/** Why a unit cannot stand in the zone beside what is there; undefined when it can. */
+export function clashOf(zone: SeenZone, unit: Unit): string | undefined {
+  const owner = unit[0] === undefined ? '' : resourceOf(unit[0]).owner
+  const types = new Set([...seenAt(zone, owner)].map(({ resource }) => resource.type))
+  for (const { change } of unit) {
+    if (change.after === null) types.delete(change.before.type)
+    else types.add(change.after.type)
+  }
+  if (!types.has('CNAME') || types.size === 1) return undefined
+  return 'an alias and other records cannot stand at one name'
+}
+
+function* seenAt(zone: SeenZone, owner: string): Generator<SeenRRset> {
+  for (const seen of [...zone.shown.values(), ...zone.placeholders.values()])
+    if (seen.resource.owner === owner) yield seen
+}
+
+type Pieces = {
+  readonly prerequisites: readonly Prerequisite[]
+  readonly removals: readonly UpdateStep[]
+  readonly additions: readonly UpdateStep[]
+  readonly marks: readonly UpdateStep[]
+}
+
+function piecesOf(zone: SeenZone, marked: RRsetChange): Pieces {
+  const { change } = marked
+  const { owner, type } = resourceOf(marked)
+  const found = zone.shown.get(markedRRset(owner, type)) ?? zone.placeholders.get(markedRRset(owner, type))
+  const rdatas = (change.after?.values ?? []).flatMap(value => parseRdata(type, value) ?? [])
+  const ttl = change.after?.ttl ?? placeholderTtl
+  const add = (rdata: Rdata): UpdateStep => {
+    // RFC 2136 section 3.4.2.2: a SOA is taken when its serial is newer (RFC 1982).
+    const serial = zone.serial === 0xffff_ffff ? 1 : zone.serial + 1
+    return { step: 'add', owner, type, ttl, rdata: toRdata(rdata, serial) }
+  }
+  const steps = ((): Pick<Pieces, 'removals' | 'additions'> => {
+    if (type === 'SOA')
+      return { removals: [], additions: (rdatas.length > 0 ? rdatas : [placeholderRdata(type)]).map(add) }
+    if (type === 'NS' && owner === zone.apex) {
+      // The RRset as a whole can't be deleted at the apex, nor its last record: new ones come first.
+      const wanted = rdatas.length > 0 ? rdatas : [placeholderRdata(type)]
+      const texts = new Set(wanted.map(formatRdata))
+      const stale = (found?.rdata ?? []).filter(rdata => !texts.has(textOf(type, rdata)))
+      const removals = stale.map((rdata): UpdateStep => ({ step: 'delete-record', owner, type, rdata }))
+      return { removals: [], additions: [...wanted.map(add), ...removals] }
+    }
+    return { removals: found === undefined ? [] : [{ step: 'delete-rrset', owner, type }], additions: rdatas.map(add) }
+  })()
+  return { ...steps, prerequisites: prerequisitesOf(zone, marked, found), marks: markSteps(zone, marked) }
+}
+
+function textOf(type: RecordType, octets: Buffer): string {
+  const rdata = fromRdata(typeCodes[type], octets)
+  return rdata === undefined ? '' : formatRdata(rdata)
+}
+
+function prerequisitesOf(zone: SeenZone, marked: RRsetChange, found: SeenRRset | undefined): Prerequisite[] {
+  const { owner, type } = resourceOf(marked)
+  if (found !== undefined) return [{ needs: 'rrset-is', owner, type, rdata: found.rdata }]
+  const standing = new Set([...seenAt(zone, owner)].map(({ resource }) => resource.type))
+  const absent = (type: RecordType): Prerequisite => ({ needs: 'rrset-absent', owner, type })
+  if (type !== 'CNAME') return [absent(type), ...(standing.has('CNAME') ? [] : [absent('CNAME')])]
+  if (standing.size === 0) return [{ needs: 'name-unused', owner }]
+  const types = Object.keys(typeCodes) as RecordType[]
+  return types.filter(other => !standing.has(other)).map(absent)
+}
+
+function markSteps(zone: SeenZone, { change, mark }: RRsetChange): UpdateStep[] {
+  const resource = change.after ?? change.before
+  const marked = keyOf(resource)
+  const [owner, type] = [marksOwner(zone.apex), 'TXT'] as const
+  const old = zone.marks.of.get(marked)
+  if (change.after !== null && old?.mark === mark) return []
+  const gone: UpdateStep[] = old === undefined ? [] : [{ step: 'delete-record', owner, type, rdata: old.rdata }]
+  if (change.after === null) return gone
+  return [...gone, { step: 'add', owner, type, ttl: marksTtl, rdata: markRdata(marked, mark) }]
+}
+
+/** Marks of RRsets that somebody removed: left there, they would make ours what a third party puts in that place. */
+function staleMarks(zone: SeenZone, units: readonly Unit[]): UpdateStep[] {
+  const touched = new Set(units.flat().map(change => keyOf(resourceOf(change))))
+  return [...zone.marks.of]
+    .filter(([marked]) => marked !== markedZone && !zone.shown.has(marked) && !touched.has(marked))
+    .map(([, { rdata }]) => ({ step: 'delete-record', owner: marksOwner(zone.apex), type: 'TXT', rdata }))
+}
+
+export function toUpdate(zone: SeenZone, units: readonly Unit[]): Update {
+  const pieces = units.flat().map(change => piecesOf(zone, change))
+  const additions = pieces.flatMap(piece => piece.additions)
+  const isAddress = (step: UpdateStep) => step.type === 'A' || step.type === 'AAAA'
+  return {
+    zone: zone.apex,
+    prerequisites: distinct([marksPrerequisite(zone), ...pieces.flatMap(piece => piece.prerequisites)]),
+    steps: [
+      ...pieces.flatMap(piece => piece.removals),
+      // BIND refuses an MX or SRV whose target within the zone has no address.
+      ...additions.filter(isAddress),
+      ...additions.filter(step => !isAddress(step)),
+      ...pieces.flatMap(piece => piece.marks),
+      ...staleMarks(zone, units),
+    ],
+  }
+}
+
+function marksPrerequisite({ apex, marks }: SeenZone): Prerequisite {
+  const of = { owner: marksOwner(apex), type: 'TXT' } as const
+  return marks.rdata.length === 0 ? { needs: 'rrset-absent', ...of } : { needs: 'rrset-is', ...of, rdata: marks.rdata }
+}
+
+function distinct(prerequisites: readonly Prerequisite[]): Prerequisite[] {
+  const keyed = prerequisites.map(one => [`${one.owner} ${one.needs === 'name-unused' ? '' : one.type}`, one] as const)
+  return [...new Map(keyed).values()]
+}
+
+/** As many units as one message takes, from the first on; none when not even the first fits. */
+export function fillUpdate(zone: SeenZone, units: readonly Unit[]): Unit[] {
+  const empty = toUpdate(zone, [])
+  let octets = updateOverhead(zone.apex) + octetsOf(empty)
+  let records = empty.steps.length
+  const taken: Unit[] = []
+  for (const unit of units) {
+    const update = toUpdate({ ...zone, marks: { ...zone.marks, rdata: [] } }, [unit])
+    octets += octetsOf(update)
+    records += update.steps.length
+    if (octets > updateOctetsMax || (taken.length > 0 && records > updateRecordsMax)) break
+    taken.push(unit)
+  }
+  return taken
+}
+
+function octetsOf({ prerequisites, steps }: Update): number {
+  const records = [...prerequisites.flatMap(prerequisiteRecords), ...steps.map(stepRecord)]
+  return records.reduce((sum, record) => sum + record.length, 0)
+}
