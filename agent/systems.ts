@@ -19,12 +19,20 @@ import {
   type Provider,
   ProviderFailure,
 } from '../providers/provider.ts'
+import { describeRfc2136, openRfc2136 } from '../providers/rfc2136/rfc2136.ts'
 import { openSmtp } from '../providers/smtp/smtp.ts'
 import { openSpool } from '../providers/spool/spool.ts'
 import { openDirectoryWhenNeeded, openWhenNeeded } from '../providers/when-needed.ts'
 import type { HeldMailStore } from './control/held-mail.ts'
 import type { Clock } from './core/clock.ts'
-import type { DirectoryConfig, DnsConfig, MailHostConfig, NotifyConfig, ProvidersConfig } from './model/providers.ts'
+import type {
+  DirectoryConfig,
+  DnsConfig,
+  MailHostConfig,
+  NotifyConfig,
+  ProvidersConfig,
+  ZoneMakingConfig,
+} from './model/providers.ts'
 import type { ProviderName } from './model/resource.ts'
 import { readAuthority, readSecret } from './secrets.ts'
 
@@ -122,7 +130,32 @@ async function openDns(config: DnsConfig, mode: OpenMode, clock: Clock) {
         }),
       )
     case 'rfc2136':
-      throw new ProviderFailure('unsupported', `${config.kind} is not built yet`, { retry: 'never' })
+      return openWhenNeeded(describeRfc2136(serverOf(config)), async () =>
+        openRfc2136({
+          server: serverOf(config),
+          key: { ...config.key, secret: readSecret(config.key.secret) },
+          ...zoneMakingOf(config.zones),
+          clock,
+        }),
+      )
+  }
+}
+
+function serverOf({ host, port }: { readonly host: string; readonly port: number }): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+function zoneMakingOf(zones: ZoneMakingConfig) {
+  const command = ([program = '', ...args]: readonly string[]) => [program, ...args] as const
+  switch (zones.kind) {
+    case 'none':
+      return {}
+    case 'bind':
+      return {
+        zoneMaking: { kind: 'bind', folder: zones.folder, include: zones.include, rndc: command(zones.command) },
+      } as const
+    case 'knot':
+      return { zoneMaking: { kind: 'knot', folder: zones.folder, knotc: command(zones.command) } } as const
   }
 }
 

@@ -149,8 +149,13 @@ function resolveZones(at: Resolving, spec: NonNullable<ProvidersSpec['dns']>['zo
   if (spec === undefined || spec.making === 'none') return { kind: 'none' }
   checkFields(at, [...root, 'dns', 'zones'], 'dns.zones', spec.making, spec)
   const folder = resolve(at.folder, spec.folder ?? '')
-  if (spec.making === 'knot') return { kind: 'knot', folder, command: spec.command ?? ['knotc'] }
-  return { kind: 'bind', folder, include: resolve(at.folder, spec.include ?? ''), command: spec.command ?? ['rndc'] }
+  if (spec.making === 'knot') return { kind: 'knot', folder, command: spec.command ?? ['/usr/sbin/knotc'] }
+  return {
+    kind: 'bind',
+    folder,
+    include: resolve(at.folder, spec.include ?? ''),
+    command: spec.command ?? ['/usr/sbin/rndc'],
+  }
 }
 
 type MailHostSpec = NonNullable<ProvidersSpec['mail']>[number]

@@ -73,7 +73,11 @@ const Dns = closed(
           folder: Type.Optional(text('bind, knot: folder of the zone files, which the server may write.')),
           include: Type.Optional(text('bind: the file with our zones, which named.conf includes.')),
           command: Type.Optional(
-            command('bind: rndc; knot: knotc; with their options.', ['rndc', '-c', '/etc/bind/rndc.conf']),
+            command('bind: rndc; knot: knotc; an absolute path with its options.', [
+              '/usr/sbin/rndc',
+              '-c',
+              '/etc/bind/rndc.conf',
+            ]),
           ),
         },
         'rfc2136: how zones are made and removed.',

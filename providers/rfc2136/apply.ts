@@ -11,6 +11,7 @@ import { applyRRsets } from './apply-zone.ts'
 import { firstZoneFile, isRRsetChange } from './first-fill.ts'
 import { inParallel } from './gate.ts'
 import type { Session } from './session.ts'
+import { toZoneMark } from './writing.ts'
 import type { Listing } from './zone-making.ts'
 import { foundZone, type Zones } from './zones.ts'
 
@@ -23,12 +24,13 @@ type Work = { readonly apex: string; readonly changes: readonly Marked[] }
 
 function toWorks(changes: readonly Marked[]): Work[] {
   const works = new Map<string, Marked[]>()
-  for (const { change, mark } of changes) {
+  for (const given of changes) {
+    const { change } = given
     const before = change.before === null ? null : canonicalDnsResource(change.before)
     const after = change.after === null ? null : canonicalDnsResource(change.after)
     const resource = after ?? before
     const apex = resource === null ? '' : zoneOf(resource)
-    const marked = { change: { ...change, before, after } as Marked['change'], mark }
+    const marked = { ...given, change: { ...change, before, after } as Marked['change'] }
     const earlier = works.get(apex)
     if (earlier === undefined) works.set(apex, [marked])
     else earlier.push(marked)
@@ -125,8 +127,34 @@ async function applyZone(context: Context, listing: Listing, work: Work, made: M
   const outcomes: Outcome[] = []
   const create = changes.find(isZoneCreate)
   if (create !== undefined) outcomes.push(await zoneOutcome(context, listing, apex, create, makingOf))
+  const adoption = changes.find(({ change }) => change.ref.kind === 'zone' && change.action === 'update')
+  if (adoption !== undefined) outcomes.push(await adoptZone(context, listing, apex, adoption))
   const rrsets = changes.filter(isRRsetChange)
   return rrsets.length === 0 ? outcomes : [...outcomes, ...(await applyRRsets(session, read, rrsets, signal))]
+}
+
+/** A zone that others made gets our mark, and nothing else of it changes; how it was made stays theirs. */
+async function adoptZone({ session, zones }: Context, listing: Listing, apex: string, adopt: Marked): Promise<Outcome> {
+  const { ref } = adopt.change
+  try {
+    const zone = await zones.read(apex, listing, steadfast)
+    const judgement = judge(adopt, foundZone(apex, listing, zone))
+    if (judgement.verdict === 'conflict') return { ref, result: 'conflict', detail: judgement.detail }
+    if (judgement.verdict === 'nothing') return { ref, result: 'applied' }
+    if (zone === null) return { ref, result: 'conflict', detail: 'it is gone' }
+    const answer = await session.update(toZoneMark(zone, adopt.mark))
+    if (answer.result === 'done') return { ref, result: 'applied' }
+    if (answer.result === 'lost') return { ref, result: 'unknown', detail: answer.failure.message }
+    if (answer.result === 'not-sent') return { ref, result: 'failed', detail: answer.failure.message }
+    return {
+      ref,
+      result: 'conflict',
+      detail: 'the server refused the mark: it was edited meanwhile, or the key may not',
+    }
+  } catch (error) {
+    if (error instanceof ProviderFailure) return { ref, result: 'failed', detail: error.message }
+    throw error
+  }
 }
 
 async function zoneOutcome(

@@ -43,6 +43,16 @@ export type Rfc2136Options = {
   readonly transfersAtOnce?: number
 }
 
+/** What the provider is before it was opened. */
+export const describeRfc2136 = (server: string) =>
+  ({
+    name: 'dns',
+    kinds: ['zone', 'rrset'],
+    target: `rfc2136:${server}`,
+    check: (resource: DnsResource): readonly Diagnostic[] => checkRfc2136(resource),
+    canonical: canonicalDnsResource,
+  }) as const
+
 /** Opens no connection yet. @throws ProviderFailure for options that make no sense. */
 export function openRfc2136(options: Rfc2136Options): Provider<DnsResource> {
   const { server, key, clock, zoneMaking } = options

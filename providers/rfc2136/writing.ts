@@ -148,6 +148,16 @@ export function toUpdate(zone: SeenZone, units: readonly Unit[]): Update {
   }
 }
 
+/** The zone's own mark, where it has none. */
+export function toZoneMark(zone: SeenZone, mark: string): Update {
+  const rdata = markRdata(markedZone, mark)
+  return {
+    zone: zone.apex,
+    prerequisites: [marksPrerequisite(zone)],
+    steps: [{ step: 'add', owner: marksOwner(zone.apex), type: 'TXT', ttl: marksTtl, rdata }],
+  }
+}
+
 function marksPrerequisite({ apex, marks }: SeenZone): Prerequisite {
   const of = { owner: marksOwner(apex), type: 'TXT' } as const
   return marks.rdata.length === 0 ? { needs: 'rrset-absent', ...of } : { needs: 'rrset-is', ...of, rdata: marks.rdata }

@@ -79,7 +79,7 @@ describe('configuration', () => {
         host: '::1',
         port: 53,
         key: { name: 'mw', algorithm: 'hmac-sha256', secret: { from: 'credential', name: 'tsig' } },
-        zones: { kind: 'bind', folder: '/etc/mw/zones', include: '/etc/mw/our.conf', command: ['rndc'] },
+        zones: { kind: 'bind', folder: '/etc/mw/zones', include: '/etc/mw/our.conf', command: ['/usr/sbin/rndc'] },
       },
       mail: [
         {
