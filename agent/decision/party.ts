@@ -59,7 +59,8 @@ export function findParty(snapshot: Snapshot, text: string): Party {
       }
       const plus = localpart.indexOf('+')
       const canonical = plus > 0 ? `${localpart.slice(0, plus)}@${domain}` : full
-      return snapshot.parties.get(canonical) ?? { ...nobody, text: canonical, domain, scope: 'national', managed }
+      // The detail is dropped for accounts; who is none is named as they were written.
+      return snapshot.parties.get(canonical) ?? { ...nobody, text: full, domain, scope: 'national', managed }
     }
   }
 }
