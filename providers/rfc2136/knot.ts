@@ -34,6 +34,8 @@ export function createKnotZoneMaking(options: KnotZoneMaking): ZoneMaking {
     if (ended.status !== 0)
       throw new ProviderFailure('unreachable', `knotc could not reach Knot: ${lastWords(ended)}`, { retry: 'later' })
     const answers = `${ended.stdout}\n${ended.stderr}`.split('\n').filter(line => line.trim() !== '')
+    if (/^error: failed to connect/m.test(answers.join('\n')))
+      throw new ProviderFailure('unreachable', `knotc could not reach Knot: ${lastWords(ended)}`, { retry: 'later' })
     const wrong = answers.filter(line => /^(error|warning|failed)\b/i.test(line))
     if (wrong.length > 0)
       throw new ProviderFailure('rejected', `Knot answers: ${wrong.slice(0, 3).join('; ')}`, { retry: 'later' })
