@@ -42,9 +42,32 @@ export function createKnotZoneMaking(options: KnotZoneMaking): ZoneMaking {
     return answers
   }
 
+  async function begin(): Promise<void> {
+    try {
+      await run(['conf-begin'])
+    } catch (error) {
+      if (!(await isOursOpen())) throw error
+      await run(['conf-abort', 'conf-begin'])
+    }
+  }
+
+  /** A pass that was killed leaves its transaction open. It is ours when it speaks of nothing but zones with our comment. */
+  async function isOursOpen(): Promise<boolean> {
+    const zones = new Set<string>()
+    const commented = new Set<string>()
+    for (const line of await run(['conf-diff']).catch(() => ['?'])) {
+      const [, bare, item, value] = /^[+-]zone(?:\.domain = (\S+)|\[\S+\]\.(\S+) = (.*))$/.exec(line) ?? []
+      const zone = bare ?? /^[+-]zone\[(\S+)\]/.exec(line)?.[1]
+      if (zone === undefined) return false
+      zones.add(zone)
+      if (item === 'comment' && value?.replaceAll('"', '').startsWith(ours) === true) commented.add(zone)
+    }
+    return zones.size > 0 && [...zones].every(zone => commented.has(zone))
+  }
+
   /** All of the lines or none. Somebody else's open transaction is waited for until the next pass. */
   async function transact(lines: readonly string[]): Promise<void> {
-    await run(['conf-begin'])
+    await begin()
     try {
       await run(lines)
     } catch (error) {
