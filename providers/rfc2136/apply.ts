@@ -12,6 +12,7 @@ import { firstZoneFile, isRRsetChange } from './first-fill.ts'
 import { inParallel } from './gate.ts'
 import type { Session } from './session.ts'
 import { toZoneMark } from './writing.ts'
+import { zoneMark } from './zone-content.ts'
 import type { Listing } from './zone-making.ts'
 import { foundZone, type Zones } from './zones.ts'
 
@@ -98,22 +99,34 @@ const isZoneCreate = ({ change }: Marked) => change.ref.kind === 'zone' && chang
 
 type Making = Awaited<ReturnType<Zones['make']>>
 
-/** Gives the server the zones that are to be and that it has not, with all that they begin with. */
+/**
+ * Gives the server the zones that are to be and that it has not, with all that they begin with; and finishes those that a
+ * pass before this one was cut at.
+ */
 async function makeZones({ zones, clock }: Context, listing: Listing, works: readonly Work[]): Promise<Making> {
-  const wanted = works.filter(({ changes }) => changes.some(isZoneCreate))
+  const wanted = works.flatMap(({ apex, changes }) => {
+    const create = changes.find(isZoneCreate)
+    return create === undefined ? [] : [{ apex, mark: create.mark, changes }]
+  })
   const fresh: { apex: string; text: string }[] = []
-  for await (const one of inParallel(wanted, zonesInWorkMax, async ({ apex, changes }) => {
+  const unfinished: string[] = []
+  const serial = Math.floor(clock.now() / 1000) % 2 ** 32
+  for await (const { apex, mark, changes, zone } of inParallel(wanted, zonesInWorkMax, async one => ({
+    ...one,
     // A failure here is met again, and told, when the zone's changes are held against it.
-    const absent = await zones.read(apex, listing, steadfast).then(
-      zone => zone === null && listing.ours.get(apex)?.state !== 'leaving',
-      () => false,
-    )
-    const mark = changes.find(isZoneCreate)?.mark ?? ''
-    const serial = Math.floor(clock.now() / 1000) % 2 ** 32
-    return absent ? { apex, text: firstZoneFile(apex, mark, changes.filter(isRRsetChange), serial) } : null
-  }))
-    if (one !== null) fresh.push(one)
-  return fresh.length === 0 ? new Map() : zones.make(fresh)
+    zone: await zones.read(one.apex, listing, steadfast).catch(() => undefined),
+  }))) {
+    const state = listing.ours.get(apex)?.state
+    if (zone === null && state !== 'leaving')
+      fresh.push({ apex, text: firstZoneFile(apex, mark, changes.filter(isRRsetChange), serial) })
+    if (zone && state === 'pending' && zoneMark(zone) === mark) unfinished.push(apex)
+  }
+  const made = new Map(fresh.length === 0 ? [] : await zones.make(fresh))
+  if (unfinished.length > 0) {
+    const step = await zones.complete(unfinished)
+    for (const apex of unfinished) made.set(apex, { ...step, served: true })
+  }
+  return made
 }
 
 /** All changes of a zone but its removal. */
@@ -169,11 +182,8 @@ async function zoneOutcome(
     const judgement = judge(create, foundZone(apex, listing, await zones.read(apex, listing, steadfast)))
     if (judgement.verdict === 'conflict') return { ref, result: 'conflict', detail: judgement.detail }
     if (judgement.verdict === 'write') return { ref, result: 'failed', detail: 'it is not served' }
-    // A pass before this one may have been cut between the making of the zone and what comes after.
-    const pending = making === undefined && listing.ours.get(apex)?.state === 'pending'
-    const step = pending ? await zones.complete([apex]) : making
-    if (step === undefined || step.result === 'done') return { ref, result: 'applied' }
-    return { ref, result: step.result, detail: step.detail }
+    if (making === undefined || making.result === 'done') return { ref, result: 'applied' }
+    return { ref, result: making.result, detail: making.detail }
   } catch (error) {
     if (error instanceof ProviderFailure) return { ref, result: 'failed', detail: error.message }
     throw error

@@ -5,7 +5,7 @@
 import type { DnsResource } from '../../agent/standards/dns-resource.ts'
 import { formatRdata, formatZoneFile, parseRdata, type ZoneFileRRset } from '../../agent/standards/dns-text.ts'
 import type { MarkedChange } from '../provider.ts'
-import { markedRRset, markedZone, marksOwner, marksTtl, markText } from './marks.ts'
+import { type Marked, markedRRset, markedZone, marksOwner, marksTexts, marksTtl } from './marks.ts'
 import type { RRsetChange } from './writing.ts'
 import { placeholderRdata, placeholderTtl } from './zone-content.ts'
 
@@ -18,10 +18,18 @@ export function isRRsetChange(marked: MarkedChange<DnsResource>): marked is RRse
 /** @param serial of the new zone; higher than that of any zone of this name before it, for the sake of secondaries. */
 export function firstZoneFile(apex: string, zoneMark: string, changes: readonly RRsetChange[], serial: number): string {
   const rrsets = fitting(apex, changes)
-  const marks = rrsets.map(({ change, mark }) => markText(markedRRset(change.after!.owner, change.after!.type), mark))
+  const marks = rrsets.map(({ change, mark }): [Marked, string] => [
+    markedRRset(change.after!.owner, change.after!.type),
+    mark,
+  ])
   const content: ZoneFileRRset[] = [
     ...rrsets.map(({ change }) => change.after!),
-    { owner: marksOwner(apex), type: 'TXT', ttl: marksTtl, values: [markText(markedZone, zoneMark), ...marks] },
+    {
+      owner: marksOwner(apex),
+      type: 'TXT',
+      ttl: marksTtl,
+      values: marksTexts(apex, [[markedZone, zoneMark], ...marks]),
+    },
   ]
   for (const type of ['SOA', 'NS'] as const)
     if (!content.some(rrset => rrset.owner === apex && rrset.type === type))

@@ -34,15 +34,40 @@ export function createKnotZoneMaking(options: KnotZoneMaking): ZoneMaking {
     if (ended.status !== 0)
       throw new ProviderFailure('unreachable', `knotc could not reach Knot: ${lastWords(ended)}`, { retry: 'later' })
     const answers = `${ended.stdout}\n${ended.stderr}`.split('\n').filter(line => line.trim() !== '')
+    if (/^error: failed to connect/m.test(answers.join('\n')))
+      throw new ProviderFailure('unreachable', `knotc could not reach Knot: ${lastWords(ended)}`, { retry: 'later' })
     const wrong = answers.filter(line => /^(error|warning|failed)\b/i.test(line))
     if (wrong.length > 0)
       throw new ProviderFailure('rejected', `Knot answers: ${wrong.slice(0, 3).join('; ')}`, { retry: 'later' })
     return answers
   }
 
+  async function begin(): Promise<void> {
+    try {
+      await run(['conf-begin'])
+    } catch (error) {
+      if (!(await isOursOpen())) throw error
+      await run(['conf-abort', 'conf-begin'])
+    }
+  }
+
+  /** A pass that was killed leaves its transaction open. It is ours when it speaks of nothing but zones with our comment. */
+  async function isOursOpen(): Promise<boolean> {
+    const zones = new Set<string>()
+    const commented = new Set<string>()
+    for (const line of await run(['conf-diff']).catch(() => ['?'])) {
+      const [, bare, item, value] = /^[+-]zone(?:\.domain = (\S+)|\[\S+\]\.(\S+) = (.*))$/.exec(line) ?? []
+      const zone = bare ?? /^[+-]zone\[(\S+)\]/.exec(line)?.[1]
+      if (zone === undefined) return false
+      zones.add(zone)
+      if (item === 'comment' && value?.replaceAll('"', '').startsWith(ours) === true) commented.add(zone)
+    }
+    return zones.size > 0 && [...zones].every(zone => commented.has(zone))
+  }
+
   /** All of the lines or none. Somebody else's open transaction is waited for until the next pass. */
   async function transact(lines: readonly string[]): Promise<void> {
-    await run(['conf-begin'])
+    await begin()
     try {
       await run(lines)
     } catch (error) {

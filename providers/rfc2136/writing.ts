@@ -16,7 +16,7 @@ import {
 } from '../../agent/standards/dns-update.ts'
 import { fromRdata, toRdata, typeCodes } from '../../agent/standards/dns-wire.ts'
 import type { MarkedChange } from '../provider.ts'
-import { markedRRset, markedZone, markRdata, marksOwner, marksTtl } from './marks.ts'
+import { type Marked, markedRRset, markedZone, markSteps, marksOwner } from './marks.ts'
 import { placeholderRdata, placeholderTtl, type SeenRRset, type SeenZone } from './zone-content.ts'
 
 const updateRecordsMax = 100 // larger messages gain nothing, and a refusal then concerns fewer neighbours
@@ -65,7 +65,6 @@ type Pieces = {
   readonly prerequisites: readonly Prerequisite[]
   readonly removals: readonly UpdateStep[]
   readonly additions: readonly UpdateStep[]
-  readonly marks: readonly UpdateStep[]
 }
 
 function piecesOf(zone: SeenZone, marked: RRsetChange): Pieces {
@@ -87,12 +86,15 @@ function piecesOf(zone: SeenZone, marked: RRsetChange): Pieces {
       const wanted = rdatas.length > 0 ? rdatas : [placeholderRdata(type)]
       const texts = new Set(wanted.map(formatRdata))
       const stale = (found?.rdata ?? []).filter(rdata => !texts.has(textOf(type, rdata)))
-      const removals = stale.map((rdata): UpdateStep => ({ step: 'delete-record', owner, type, rdata }))
-      return { removals: [], additions: [...wanted.map(add), ...removals] }
+      const without = (rdata: Buffer): UpdateStep => ({ step: 'delete-record', owner, type, rdata })
+      // Knot keeps the TTL of an RRset unless a record comes that is new to it.
+      const passing = found === undefined || found.resource.ttl === ttl ? [] : [placeholderRdata(type)]
+      const goes = passing.filter(rdata => !texts.has(formatRdata(rdata))).map(rdata => without(toRdata(rdata, 0)))
+      return { removals: [], additions: [...[...passing, ...wanted].map(add), ...stale.map(without), ...goes] }
     }
     return { removals: found === undefined ? [] : [{ step: 'delete-rrset', owner, type }], additions: rdatas.map(add) }
   })()
-  return { ...steps, prerequisites: prerequisitesOf(zone, marked, found), marks: markSteps(zone, marked) }
+  return { ...steps, prerequisites: prerequisitesOf(zone, marked, found) }
 }
 
 function textOf(type: RecordType, octets: Buffer): string {
@@ -111,23 +113,14 @@ function prerequisitesOf(zone: SeenZone, marked: RRsetChange, found: SeenRRset |
   return types.filter(other => !standing.has(other)).map(absent)
 }
 
-function markSteps(zone: SeenZone, { change, mark }: RRsetChange): UpdateStep[] {
-  const resource = change.after ?? change.before
-  const marked = keyOf(resource)
-  const [owner, type] = [marksOwner(zone.apex), 'TXT'] as const
-  const old = zone.marks.of.get(marked)
-  if (change.after !== null && old?.mark === mark) return []
-  const gone: UpdateStep[] = old === undefined ? [] : [{ step: 'delete-record', owner, type, rdata: old.rdata }]
-  if (change.after === null) return gone
-  return [...gone, { step: 'add', owner, type, ttl: marksTtl, rdata: markRdata(marked, mark) }]
-}
+const markAfter = ({ change, mark }: RRsetChange): string | null => (change.after === null ? null : mark)
 
-/** Marks of RRsets that somebody removed: left there, they would make ours what a third party puts in that place. */
-function staleMarks(zone: SeenZone, units: readonly Unit[]): UpdateStep[] {
-  const touched = new Set(units.flat().map(change => keyOf(resourceOf(change))))
-  return [...zone.marks.of]
-    .filter(([marked]) => marked !== markedZone && !zone.shown.has(marked) && !touched.has(marked))
-    .map(([, { rdata }]) => ({ step: 'delete-record', owner: marksOwner(zone.apex), type: 'TXT', rdata }))
+/** Also gone: marks of RRsets that somebody removed. Left there, they would make ours what is put in that place. */
+function marksAfter(zone: SeenZone, units: readonly Unit[]): Map<Marked, string | null> {
+  const stale = [...zone.marks.of.keys()].filter(marked => marked !== markedZone && !zone.shown.has(marked))
+  const after = new Map<Marked, string | null>(stale.map(marked => [marked, null]))
+  for (const marked of units.flat()) after.set(keyOf(resourceOf(marked)), markAfter(marked))
+  return after
 }
 
 export function toUpdate(zone: SeenZone, units: readonly Unit[]): Update {
@@ -142,8 +135,7 @@ export function toUpdate(zone: SeenZone, units: readonly Unit[]): Update {
       // BIND refuses an MX or SRV whose target within the zone has no address.
       ...additions.filter(isAddress),
       ...additions.filter(step => !isAddress(step)),
-      ...pieces.flatMap(piece => piece.marks),
-      ...staleMarks(zone, units),
+      ...markSteps(zone.apex, zone.marks, marksAfter(zone, units)),
     ],
   }
 }
@@ -175,16 +167,20 @@ export function fillUpdate(zone: SeenZone, units: readonly Unit[]): Unit[] {
   let records = empty.steps.length
   const taken: Unit[] = []
   for (const unit of units) {
-    const update = toUpdate({ ...zone, marks: { ...zone.marks, rdata: [] } }, [unit])
-    octets += octetsOf(update)
-    records += update.steps.length
+    const pieces = unit.map(change => piecesOf(zone, change))
+    const steps = pieces.flatMap(({ removals, additions }) => [...removals, ...additions])
+    // Units whose marks share a record are counted with it twice, which is on the safe side.
+    const marks = markSteps(zone.apex, zone.marks, new Map(unit.map(one => [keyOf(resourceOf(one)), markAfter(one)])))
+    const prerequisites = pieces.flatMap(piece => piece.prerequisites)
+    octets += octetsOf({ prerequisites, steps: [...steps, ...marks] })
+    records += steps.length
     if (octets > updateOctetsMax || (taken.length > 0 && records > updateRecordsMax)) break
     taken.push(unit)
   }
   return taken
 }
 
-function octetsOf({ prerequisites, steps }: Update): number {
+function octetsOf({ prerequisites, steps }: Omit<Update, 'zone'>): number {
   const records = [...prerequisites.flatMap(prerequisiteRecords), ...steps.map(stepRecord)]
   return records.reduce((sum, record) => sum + record.length, 0)
 }

@@ -65,7 +65,7 @@ export function readZone(apex: string, records: readonly DnsRecord[]): SeenZone 
     if (first === undefined) continue
     const rdata = group.map(record => record.rdata)
     if (first.owner === marksOwner(apex) && first.type === typeCodes.TXT) {
-      marks = readMarks(rdata)
+      marks = readMarks(apex, rdata)
       continue
     }
     const resource = toResource(apex, group)
@@ -102,10 +102,10 @@ export function zoneResource(apex: string): DnsResource {
 }
 
 export function zoneMark(zone: SeenZone): string | null {
-  return zone.marks.of.get(markedZone)?.mark ?? null
+  return zone.marks.of.get(markedZone) ?? null
 }
 
 export function observedRRset(zone: SeenZone, seen: SeenRRset): Observed<RRsetResource> {
   const { resource } = seen
-  return { resource, mark: zone.marks.of.get(markedRRset(resource.owner, resource.type))?.mark ?? null }
+  return { resource, mark: zone.marks.of.get(markedRRset(resource.owner, resource.type)) ?? null }
 }

@@ -7,6 +7,7 @@ import { codeName, responseCodes } from '../../agent/standards/dns-message.ts'
 import type { DnsResource } from '../../agent/standards/dns-resource.ts'
 import { type Observed, ProviderFailure } from '../provider.ts'
 import type { Catalog } from './catalog.ts'
+import { createGate } from './gate.ts'
 import type { Session } from './session.ts'
 import { readZone, type SeenZone, zoneMark, zoneResource } from './zone-content.ts'
 import { done, type Listing, type NewZone, type StepResult, type ZoneMaking } from './zone-making.ts'
@@ -42,6 +43,8 @@ export type ZonesParts = {
 }
 
 export function createZones({ session, making, catalog, clock, loadMs }: ZonesParts): Zones {
+  /** A configuration is read and written as a whole, by one at a time. */
+  const exclusive = createGate(1)
   const fail = (kind: 'unauthorized' | 'rejected' | 'malformed-reply' | 'unreachable', message: string) =>
     new ProviderFailure(kind, message, { retry: kind === 'unauthorized' ? 'never' : 'later' })
 
@@ -178,9 +181,9 @@ export function createZones({ session, making, catalog, clock, loadMs }: ZonesPa
   return {
     list: async () => (making === null ? { ours: new Map(), everybodys: null } : making.list()),
     read,
-    make,
-    complete,
-    remove,
+    make: zones => exclusive(() => make(zones)),
+    complete: apexes => exclusive(() => complete(apexes)),
+    remove: zones => exclusive(() => remove(zones)),
   }
 }
 
