@@ -192,14 +192,13 @@ describeServers('mlmmj', whyNoMlmmj, () => {
         const args = ['-L', one.folderOf(changes), '-a', address, '-f', '-s', '-q']
         spawn('/usr/bin/mlmmj-sub', args, { stdio: 'ignore' }).once('exit', resolve)
       })
-    const subscribing = Promise.all(
-      [0, 1, 2].map(async part => {
-        for (let count = 0; !done; count += 1) await subscribe(`a${count}.${part}@third.example`)
-      }),
-    )
+    // One after the other: their own programs lock each other out.
+    const subscribing = (async () => {
+      for (let count = 0; !done; count += 1) await subscribe(`a${count}@third.example`)
+    })()
     const ours = member(changes, 'ana@hcg.example')
     const told: string[] = []
-    for (let round = 0; round < 8; round += 1)
+    for (let round = 0; round < 5; round += 1)
       told.push(...(await results(one, joining(ours))), ...(await results(one, leaving(ours))))
     done = true
     await subscribing
