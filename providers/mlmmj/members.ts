@@ -107,28 +107,44 @@ async function replaceLines(
   aside: string,
   edit: (lines: readonly string[]) => readonly string[],
 ): Promise<void> {
-  /** Lines that somebody added to a file that we had replaced already. */
-  let late: readonly string[] = []
   for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
     const old = await openIfThere(path)
     try {
       const before = old === undefined ? '' : await readWhole(old, path)
       const lines = toLines(before)
-      const wanted = edit([...lines, ...late.filter(line => !lines.includes(line))])
+      const wanted = edit(lines)
       if (wanted.join('\n') === lines.join('\n')) return
       if (wanted.length > 0) await putAside(aside, wanted, old ?? dirname(path))
       if (await isStill(path, old)) {
         if (!(await putInPlace(aside, path, { isNew: old === undefined, isEmpty: wanted.length === 0 }))) continue
         await syncFolder(dirname(path))
-        const grown = old === undefined ? before : await readWhole(old, path)
-        late = grown.startsWith(before) ? toLines(grown.slice(before.length)) : []
-        if (late.length === 0) return
+        if (old !== undefined) await carryOver(path, before, await readWhole(old, path))
+        return
       }
     } finally {
       await old?.close()
     }
   }
   throw new ProviderFailure('conflict', `${path} is written all the time`, { retry: 'later' })
+}
+
+/** Lines that somebody added to the old file after it was read are added to the new one, as mlmmj itself adds them. */
+async function carryOver(path: string, before: string, grown: string): Promise<void> {
+  const late = grown.startsWith(before) ? toLines(grown.slice(before.length)) : []
+  if (late.length === 0) return
+  const work = async () => {
+    const handle = await open(path, 'a', 0o600)
+    try {
+      const [own, folder] = await Promise.all([handle.stat(), stat(dirname(path))])
+      // The file that we emptied is gone, and this one is new.
+      if (own.size === 0 && own.uid !== folder.uid) await handle.chown(folder.uid, folder.gid)
+      await handle.writeFile(late.map(line => `${line}\n`).join(''))
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  }
+  await fails(work(), `${path} cannot be written: lost ${late.length} members that came in meanwhile`)
 }
 
 /** @returns false when somebody made the file first. */

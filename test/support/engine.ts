@@ -42,11 +42,18 @@ export type OpenEngine = AsyncDisposable & {
 let keys = 0
 
 /** @param folder holds `manifests/`; the state goes to `var/`. */
-export async function openEngine(folder: string, options: { clock?: Clock } = {}): Promise<OpenEngine> {
+export async function openEngine(
+  folder: string,
+  options: {
+    clock?: Clock
+    /** One more provider, with the lines below `spec` that configure it. */
+    lists?: { readonly text: string; readonly provider: Provider }
+  } = {},
+): Promise<OpenEngine> {
   const clock = options.clock ?? systemClock
   const file = join(folder, 'mailwarden.yaml')
   mkdirSync(folder, { recursive: true })
-  writeFileSync(file, configText)
+  writeFileSync(file, configText + (options.lists?.text ?? ''))
   const { config } = await readConfig(file)
   if (config === null) throw new Error('the configuration of the tests is wrong')
   mkdirSync(config.stateFolder, { recursive: true })
@@ -70,6 +77,7 @@ export async function openEngine(folder: string, options: { clock?: Clock } = {}
     providers: new Map<ProviderName, Provider>([
       ['directory', directory as unknown as Provider],
       ['dns', dns as unknown as Provider],
+      ...(options.lists === undefined ? [] : [['lists', options.lists.provider] as const]),
     ]),
     clock,
     log: silentLog,
