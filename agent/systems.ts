@@ -10,6 +10,8 @@ import { openDovecot } from '../providers/dovecot/host.ts'
 import { describeEmbeddedDirectory, openEmbeddedDirectory } from '../providers/embedded-directory/directory.ts'
 import { openEmbeddedDns } from '../providers/embedded-dns/dns.ts'
 import { describeLdapDirectory, openLdapDirectory } from '../providers/ldap/directory.ts'
+import { describeMailman, openMailman } from '../providers/mailman/mailman.ts'
+import { openMlmmj } from '../providers/mlmmj/mlmmj.ts'
 import { openPostfix } from '../providers/postfix/host.ts'
 import { describePowerDns, openPowerDns } from '../providers/powerdns/powerdns.ts'
 import {
@@ -28,12 +30,13 @@ import type { Clock } from './core/clock.ts'
 import type {
   DirectoryConfig,
   DnsConfig,
+  ListsConfig,
   MailHostConfig,
   NotifyConfig,
   ProvidersConfig,
   ZoneMakingConfig,
 } from './model/providers.ts'
-import type { ProviderName } from './model/resource.ts'
+import type { ListMember, ProviderName } from './model/resource.ts'
 import { readAuthority, readSecret } from './secrets.ts'
 
 /** `read`: nothing is made, not even an empty file, and nobody listens. `serve`: the embedded name server answers too. */
@@ -69,13 +72,16 @@ function fileFor(file: string, mode: OpenMode): string {
 export async function openSystems(config: ProvidersConfig, mode: OpenMode, clock: Clock): Promise<Systems> {
   const directory = await openDirectory(config.directory, mode, clock)
   const dns = await openDns(config.dns, mode, clock)
+  const lists = openLists(config.lists)
   return {
     providers: new Map<ProviderName, Provider>([
       ['directory', directory as unknown as Provider],
       ['dns', dns as unknown as Provider],
+      ...(lists === null ? [] : [['lists', lists as unknown as Provider] as const]),
     ]),
     credentials: directory,
     async [Symbol.asyncDispose]() {
+      await lists?.[Symbol.asyncDispose]()
       await dns[Symbol.asyncDispose]()
       await directory[Symbol.asyncDispose]()
     },
@@ -139,6 +145,17 @@ async function openDns(config: DnsConfig, mode: OpenMode, clock: Clock) {
         }),
       )
   }
+}
+
+/** Null where nobody is subscribed to anything. */
+function openLists(config: ListsConfig): Provider<ListMember> | null {
+  if (config.kind === 'none') return null
+  const lists = Object.values(config.topics).flatMap(list => list ?? [])
+  if (config.kind === 'mlmmj') return openMlmmj({ folder: config.folder, lists })
+  const { url, user, password, caFile, marksFolder } = config
+  return openWhenNeeded(describeMailman({ url, lists }), async () =>
+    openMailman({ url, user, password: readSecret(password), caFile, marksFolder, lists }),
+  )
 }
 
 function serverOf({ host, port }: { readonly host: string; readonly port: number }): string {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Secret } from '../../agent/core/secret.ts'
 import type { Address } from '../../agent/model/name.ts'
 import type { ListMember } from '../../agent/model/resource.ts'
-import { checkListMember } from '../../agent/standards/list-resource.ts'
+import { canonicalListMember, checkListMember } from '../../agent/standards/list-resource.ts'
 import { createListProvider } from '../list-members.ts'
 import { type Provider, ProviderFailure } from '../provider.ts'
 import type { Api } from './rest.ts'
@@ -22,6 +22,16 @@ export type MailmanOptions = {
   /** The lists of the configured topics. */
   readonly lists: readonly Address[]
 }
+
+/** What the provider is before it was opened. */
+export const describeMailman = ({ url, lists }: Pick<MailmanOptions, 'url' | 'lists'>) =>
+  ({
+    name: 'lists',
+    kinds: ['member'],
+    target: `mailman:${url} ${[...new Set(lists)].sort().join(',')}`,
+    check: checkListMember,
+    canonical: canonicalListMember,
+  }) as const
 
 /** Mailman itself is not asked before the first look. @throws ProviderFailure when the authority's file can't be read. */
 export async function openMailman(options: MailmanOptions): Promise<Provider<ListMember>> {

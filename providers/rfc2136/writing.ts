@@ -142,11 +142,10 @@ export function toUpdate(zone: SeenZone, units: readonly Unit[]): Update {
 
 /** The zone's own mark, where it has none. */
 export function toZoneMark(zone: SeenZone, mark: string): Update {
-  const rdata = markRdata(markedZone, mark)
   return {
     zone: zone.apex,
     prerequisites: [marksPrerequisite(zone)],
-    steps: [{ step: 'add', owner: marksOwner(zone.apex), type: 'TXT', ttl: marksTtl, rdata }],
+    steps: markSteps(zone.apex, zone.marks, new Map([[markedZone, mark]])),
   }
 }
 
