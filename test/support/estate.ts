@@ -32,6 +32,8 @@ export type Estate = AsyncDisposable & {
   readonly policyPort: number
   readonly dnsPort: number
   write(path: string, text: string): void
+  /** Writes the configuration anew, with these lines of `spec.providers`. */
+  configure(lines: ProviderLines): void
   remove(path: string): void
   cli(
     args: readonly string[],
@@ -183,7 +185,8 @@ export async function createEstate(
   for (const [path, text] of Object.entries(files)) write(path, text)
   for (const name of ['contrato', 'suplemento', 'capacidad', 'sc-1']) write(`evidence/${name}.pdf`, '%PDF-1.4\n')
   const configFile = join(folder, 'mailwarden.yaml')
-  writeFileSync(configFile, configText(ports, options.config ?? '', options.providers ?? {}))
+  const configure = (lines: ProviderLines) => writeFileSync(configFile, configText(ports, options.config ?? '', lines))
+  configure(options.providers ?? {})
   const environment = (env?: Record<string, string>) => ({
     ...process.env,
     LANG: 'C',
@@ -197,6 +200,7 @@ export async function createEstate(
     folder,
     manifests,
     state: join(folder, 'var'),
+    configure,
     policyPort: ports.policy,
     dnsPort: ports.dns,
     write,
