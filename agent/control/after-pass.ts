@@ -3,7 +3,7 @@
  * very door that it closes: the live decision decides a request, the directory is read again.
  */
 
-import type { MailHost, Notifier } from '../../providers/provider.ts'
+import { type MailHost, type Notifier, ProviderFailure } from '../../providers/provider.ts'
 import type { Clock } from '../core/clock.ts'
 import { decide } from '../decision/decide.ts'
 import type { Snapshot } from '../decision/snapshot.ts'
@@ -33,7 +33,7 @@ export async function afterPass(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const { reports, failures } = await workMailDoors(engine, hosts, signal)
-  await recordLevers({ engine, live, reports }, signal)
+  const unread = await recordLevers({ engine, live, reports }, signal)
   const { clock, log } = engine.parts
   await deliverNotices(makeNotices(engine.history.incidents, engine.world()), {
     notifier,
@@ -41,7 +41,7 @@ export async function afterPass(
     clock,
     log,
   })
-  return failures
+  return [...failures, ...unread]
 }
 
 type Looked = {
@@ -50,15 +50,26 @@ type Looked = {
   readonly reports: readonly DoorReport[]
 }
 
-async function recordLevers({ engine, live, reports }: Looked, signal: AbortSignal): Promise<void> {
+/** @returns why the directory could not be asked, if so: its levers count as failed then, and everything else goes on. */
+async function recordLevers({ engine, live, reports }: Looked, signal: AbortSignal): Promise<readonly string[]> {
   const by = { actor: daemonActor, at: engine.parts.clock.now() }
   await engine.append(doorEntries(engine.history.incidents, reports, by))
   const open = openIncidents(engine.history.incidents).filter(({ drill }) => !drill)
   const world = engine.world()
   const domains = [...new Set(open.map(incident => incident.scope.domain))]
-  if (domains.length === 0) return
-  const observed = await engine.observe({ domains }, signal)
-  const standing = new Map(observed.map(({ resource }) => [`${resource.kind}:${resource.key}`, resource]))
+  if (domains.length === 0) return []
+  const failures: string[] = []
+  const observed = await engine.parts.providers
+    .get('directory')
+    ?.observe({ domains }, signal)
+    .catch((error: unknown) => {
+      if (!(error instanceof ProviderFailure)) throw error
+      failures.push(error.message)
+      return null
+    })
+  const standing = observed
+    ? new Map(observed.map(({ resource }) => [`${resource.kind}:${resource.key}`, resource]))
+    : null
   const probed: Probed = { world, standing, snapshot: live?.snapshot() ?? null, clock: engine.parts.clock }
   const found = open.flatMap(incident =>
     incident.levers.map(lever => {
@@ -68,11 +79,13 @@ async function recordLevers({ engine, live, reports }: Looked, signal: AbortSign
     }),
   )
   await engine.append(leverEntries(engine.history.incidents, found, by))
+  return failures
 }
 
 type Probed = {
   readonly world: World
-  readonly standing: ReadonlyMap<string, unknown>
+  /** Null when the directory could not be read. */
+  readonly standing: ReadonlyMap<string, unknown> | null
   /** Null when no daemon answers: mail waits meanwhile, but nothing was proved. */
   readonly snapshot: Snapshot | null
   readonly clock: Clock
@@ -122,6 +135,7 @@ function probeDirectory(
   door: 'login' | 'collection' | 'administrator',
 ): LeverState {
   const { domain, account } = incident.scope
+  if (standing === null) return 'failed'
   // What is not there lets nobody in; what is there is looked at, whatever the manifests say of it.
   const entry = world.domains.get(domain)
   if (account !== null) {

@@ -168,6 +168,7 @@ async function moveDoors(
         const scope = { domains: touched === undefined ? [] : [touched] }
         const acceptance = acceptanceOf(incident)
         const report = await engine.reconcile({ lane: 'incident', scope, actor: caller.actor, signal, acceptance })
+        if (report.unreached[0] !== undefined) trouble = report.unreached[0].detail
         const undone = report.outcomes.find(({ result }) => result !== 'applied')
         if (undone !== undefined) trouble = `${undone.ref.kind} ${undone.ref.key}: ${undone.detail ?? undone.result}`
         live?.refresh()

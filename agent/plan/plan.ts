@@ -8,7 +8,7 @@ import { type DesiredSet, desired, withinScope, withoutHolds } from '../desired/
 import { membersWithoutAddress } from '../desired/lists.ts'
 import type { Change, Plan } from '../model/change.ts'
 import type { DomainName } from '../model/name.ts'
-import { formatRef, type Ref, type Resource } from '../model/resource.ts'
+import { formatRef, type ProviderName, type Ref, type Resource, refOf } from '../model/resource.ts'
 import { isProvisioned, type World } from '../model/world.ts'
 import type { History } from '../world/history.ts'
 import { diff } from './diff.ts'
@@ -24,6 +24,8 @@ export type PlanInput = {
   readonly history: History
   readonly observed: readonly Observed[]
   readonly scope: Scope
+  /** Systems that could not be read: what they hold is neither wanted nor missing in this plan. */
+  readonly without?: ReadonlySet<ProviderName>
   readonly installation: string
   /** What the providers are, part of the digest. */
   readonly target: string
@@ -50,6 +52,10 @@ function canonicalSet(set: DesiredSet, canonical: (resource: Resource) => Resour
   return new Map([...set].map(([key, wanted]) => [key, { ...wanted, resource: canonical(wanted.resource) }]))
 }
 
+function readOnly(set: DesiredSet, isRead: (ref: Ref) => boolean): DesiredSet {
+  return new Map([...set].filter(([, { resource }]) => isRead(refOf(resource))))
+}
+
 export function makePlan(input: PlanInput): Planned {
   const { world, history, installation, scope } = input
   const scoped = withinScope(world, scope)
@@ -57,15 +63,19 @@ export function makePlan(input: PlanInput): Planned {
   const holds = new Map(
     world.holds.filter(hold => hold.scope.account === null).map(hold => [hold.scope.domain as string, hold.incident]),
   )
-  const wanted = canonicalSet(desired(world, scope), input.canonical)
+  const isRead = (ref: Ref) => input.without?.has(ref.provider) !== true
+  const wanted = readOnly(canonicalSet(desired(world, scope), input.canonical), isRead)
   const difference = diff({
     installation,
     desired: wanted,
-    free: world.holds.length === 0 ? wanted : canonicalSet(desired(withoutHolds(world), scope), input.canonical),
+    free:
+      world.holds.length === 0
+        ? wanted
+        : readOnly(canonicalSet(desired(withoutHolds(world), scope), input.canonical), isRead),
     observed: input.observed,
     history,
     holdOn: domain => (domain === null ? undefined : holds.get(domain)),
-    covers: ref => names === null || names.has(domainOfRef(ref)),
+    covers: ref => isRead(ref) && (names === null || names.has(domainOfRef(ref))),
     withdrawn: domain => world.domains.get(domain as never)?.state === 'withdrawn',
   })
   const unsupported: Diagnostic[] = []

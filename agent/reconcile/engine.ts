@@ -4,7 +4,7 @@
  * on it. It knows providers by their interface only; `main.ts` names them.
  */
 
-import type { Observed, Provider, Scope } from '../../providers/provider.ts'
+import { type Observed, type Provider, ProviderFailure, type Scope } from '../../providers/provider.ts'
 import { applyChanges } from '../apply/apply.ts'
 import { type Clock, formatInstant } from '../core/clock.ts'
 import type { Json } from '../core/digest.ts'
@@ -68,7 +68,11 @@ export type ReconcileReport = {
   readonly stopped: boolean
   /** A last plan after applying has nothing more to do but what is refused. */
   readonly converged: boolean
+  /** Systems that could not be reached: nothing of them was planned. */
+  readonly unreached: readonly { readonly provider: ProviderName; readonly detail: string }[]
 }
+
+type Unreached = { readonly provider: ProviderName; readonly failure: ProviderFailure }
 
 export class Engine {
   readonly parts: EngineParts
@@ -208,24 +212,55 @@ export class Engine {
     return observed.flat()
   }
 
+  /** As `observe`, but a system that can't be reached is told and left out, so that it never delays the others. */
+  private async observeReached(
+    scope: Scope,
+    signal: AbortSignal,
+  ): Promise<{ observed: Observed[]; unreached: Unreached[] }> {
+    const unreached: Unreached[] = []
+    const observed = await Promise.all(
+      [...this.parts.providers.values()].map(async provider => {
+        try {
+          return await provider.observe(scope, signal)
+        } catch (error) {
+          if (!(error instanceof ProviderFailure)) throw error
+          unreached.push({ provider: provider.name, failure: error })
+          return []
+        }
+      }),
+    )
+    const [first] = unreached
+    // With nobody left there is nothing to plan, and the failure is the answer.
+    if (first !== undefined && unreached.length === this.parts.providers.size) throw first.failure
+    return { observed: observed.flat(), unreached }
+  }
+
   /**
    * Writes nothing anywhere.
    * @param keysMade domains that got their DKIM key in this pass: a plan with them is the plan that announced them.
+   * @param unreached gets the systems that could not be reached; without it such a system is a failure of the whole.
    */
   async plan(
     scope: Scope,
     acceptance: Acceptance,
     signal: AbortSignal,
     keysMade: readonly DomainName[] = [],
+    unreached?: Map<ProviderName, string>,
   ): Promise<Planned> {
     const { installation, providers, clock } = this.parts
     const world = this.world()
     const canonical = (resource: Resource): Resource =>
       providers.get(resource.provider)?.canonical(resource) ?? resource
+    const reached =
+      unreached === undefined
+        ? { observed: await this.observe(scope, signal), unreached: [] }
+        : await this.observeReached(scope, signal)
+    for (const { provider, failure } of reached.unreached) unreached?.set(provider, failure.message)
     return makePlan({
       world,
       history: this.history,
-      observed: await this.observe(scope, signal),
+      observed: reached.observed,
+      without: new Set(reached.unreached.map(({ provider }) => provider)),
       scope,
       installation,
       target: this.parts.target,
@@ -250,10 +285,12 @@ export class Engine {
   async reconcile(options: ReconcileOptions): Promise<ReconcileReport> {
     const { scope, actor, signal, lane } = options
     const acceptance = options.acceptance ?? {}
-    let planned = await this.planNow(scope, acceptance, signal)
+    // A person who plans and applies is told of a system that is away; the schedule and an incident go on without it.
+    const unreached = lane === 'operator' ? undefined : new Map<ProviderName, string>()
+    let planned = await this.planNow(scope, acceptance, signal, [], unreached)
     const { incidents } = this.history
     const first = planned.plan
-    const stopped = { plan: first, outcomes: [], keysMade: 0, stopped: true, converged: false }
+    const stopped = { plan: first, outcomes: [], keysMade: 0, stopped: true, converged: false, unreached: [] }
     if (options.approve?.(first) === 'stop') return stopped
     await this.recordDrift(first)
     let made: DomainName[] = []
@@ -263,7 +300,7 @@ export class Engine {
       made = await this.ensureKeys(actor, scope)
     }
     if (made.length > 0 || this.history.incidents !== incidents) {
-      planned = await this.planNow(scope, acceptance, signal, made)
+      planned = await this.planNow(scope, acceptance, signal, made, unreached)
       if (options.approve?.(planned.plan) === 'stop') return { ...stopped, keysMade: made.length }
     }
     const outcomes: Outcome[] = []
@@ -282,10 +319,11 @@ export class Engine {
       if (lane !== 'incident' && this.parts.queue.isMoreUrgentThan(lane)) break
       // What could not be done now is for the next cycle; a tight loop against a refusing server helps nobody.
       if (result.every(outcome => outcome.result !== 'applied')) break
-      planned = await this.planNow(scope, {}, signal)
+      planned = await this.planNow(scope, {}, signal, [], unreached)
     }
     await this.acceptManifests(actor)
-    return { plan: first, outcomes, keysMade: made.length, stopped: false, converged }
+    const away = [...(unreached ?? [])].map(([provider, detail]) => ({ provider, detail }))
+    return { plan: first, outcomes, keysMade: made.length, stopped: false, converged, unreached: away }
   }
 
   private async applyPlanned(

@@ -82,7 +82,11 @@ export function startLoop(parts: LoopParts): Loop {
         reportPass(engine, lane, report)
         const failures = await parts.afterPass(signal)
         // What a provider did not do, and what an incident cut short, is taken up again soon.
-        if (failures.length > 0 || !report.converged || report.outcomes.some(({ result }) => result !== 'applied'))
+        if (
+          failures.length + report.unreached.length > 0 ||
+          !report.converged ||
+          report.outcomes.some(({ result }) => result !== 'applied')
+        )
           void retryLater()
         else retryMs = retryFirstMs
       } catch (error) {
@@ -155,6 +159,7 @@ function reportPass(engine: Engine, lane: Lane, report: ReconcileReport): void {
     log.write('info', 'applied', { lane, ...counts, keysMade: report.keysMade })
   for (const refusal of refusals)
     log.write('warn', 'held back by a guard', { guard: refusal.guard, ...refusal.values, accept: refusal.accept })
+  for (const away of report.unreached) log.write('error', 'a system is away; the others go on', away)
   for (const object of contested) log.write('warn', 'contested', object)
   for (const outcome of report.outcomes)
     if (outcome.result !== 'applied') log.write('error', 'change not applied', outcome)
