@@ -178,7 +178,7 @@ async function openForReading(config: AgentConfig): Promise<Open> {
     engine,
     credentials: opened.credentials,
     notifier: { send: readOnly },
-    hosts: [],
+    hosts: openMailHosts(config.providers.mail, systemClock, host => heldMailStore(engine, host)),
     findings: () => verdict.findings,
     witness: async () => {},
     signAgain: readOnly,

@@ -123,6 +123,15 @@ export type QueuedMessage = {
   readonly recipients: readonly { readonly address: string; readonly reason: string | null }[]
 }
 
+/** A parameter of a mail server that is not as it has to be. */
+export type HostFinding = {
+  /** Stable: `policy-slow`. */
+  readonly code: string
+  readonly parameter: string
+  readonly found: string
+  readonly wanted: string
+}
+
 /** Domains whose logins are refused on a host, as far as we closed them. All of it is safe to repeat. @throws ProviderFailure */
 export interface DomainLogins {
   closed(): Promise<readonly DomainName[]>
@@ -143,6 +152,8 @@ export interface MailHost extends AsyncDisposable {
   observe(scope: HoldScope, signal: AbortSignal): Promise<readonly DoorState[]>
   /** Closes the doors named and looks again: what it gives is what stands afterwards, never what was asked for. */
   close(scope: HoldScope, doors: readonly MailDoor[], signal: AbortSignal): Promise<readonly DoorState[]>
+  /** What in the host's configuration keeps the levers from working; changes nothing. Absent where nothing is known of it. */
+  examine?(signal: AbortSignal): Promise<readonly HostFinding[]>
   /** Closes every login of a domain by one line, beside the directory; absent where the host has no such file. */
   readonly logins?: DomainLogins
   /** Lets held mail of the scope go on; a host without a queue has nothing to open. */

@@ -143,12 +143,35 @@ async function daemonChecks(config: AgentConfig, io: Io, local: LocalRunner): Pr
   return checks
 }
 
+type Examined = {
+  readonly host: string
+  readonly target: string
+  readonly trouble: string | null
+  readonly findings: readonly { code: string; parameter: string; found: string; wanted: string }[]
+}
+
+/** Mail hosts as they are configured: a lever that can't work is better known today than at three in the morning. */
+async function hostChecks(config: AgentConfig, io: Io, local: LocalRunner): Promise<Check[]> {
+  if (config.providers.mail.length === 0) return []
+  const { json } = await local(config, { operation: 'examine', args: { language: io.language }, user: 'doctor' }, io)
+  const hosts = (json['hosts'] ?? []) as readonly Examined[]
+  return hosts.flatMap(({ host, target, trouble, findings }) => {
+    const name = io.say('doctorHost', { host })
+    if (trouble !== null) return [check('mail-host', false, { name, good: target, bad: trouble })]
+    if (findings.length === 0) return [check('mail-host', true, { name, good: target, bad: target })]
+    return findings.map(({ code, parameter, found, wanted }) =>
+      check(code, false, { name, good: target, bad: io.say('doctorParameter', { parameter, found, wanted }) }, 'warn'),
+    )
+  })
+}
+
 export async function doctorCommand(io: Io, local: LocalRunner, options: Options): Promise<number> {
   const config = await loadConfig(options, io)
   const checks = [
     ...folderChecks(config, io.say),
     ...peopleChecks(config, io.say),
     ...(await daemonChecks(config, io, local)),
+    ...(await hostChecks(config, io, local)),
   ]
   const failed = checks.some(({ result }) => result === 'fail')
   const warned = checks.some(({ result }) => result === 'warn')

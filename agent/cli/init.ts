@@ -1,18 +1,25 @@
 /** `init`: a configuration, an example institution, and the lines that Postfix and Dovecot need. Never overwrites. */
+
+import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { exits, fileFailure, type Io, writeNamed } from './io.ts'
+import { Secret } from '../core/secret.ts'
+import { type InitFile, type InitPart, initParts, parseParts, planParts } from './init-parts.ts'
+import { CommandFailure, exits, fileFailure, type Io, writeNamed } from './io.ts'
+
+const makeSecret = () => new Secret(randomBytes(24).toString('hex'))
 
 /** Filled configuration snippets for the mail servers; the composition root knows which directory they are for. */
 export type Snippets = (values: {
-  directory: string
+  /** The directory's file, or the password with which Postfix and Dovecot read the LDAP tree of `ldapSite`. */
+  directory: string | Secret
   policy: string
-}) => Promise<readonly { readonly path: string; readonly text: string }[]>
+}) => Promise<readonly InitFile[]>
 
 const policyAddress = '127.0.0.1:10031'
 
-function configText(schema: string): string {
+function configText(schema: string, providers: readonly string[]): string {
   return `# yaml-language-server: $schema=${schema}/agent.schema.json
 apiVersion: mailwarden/v1
 kind: Agent
@@ -33,9 +40,7 @@ spec:
     nameServers: [ns1.operator.example, ns2.operator.example]
     hostmaster: hostmaster@operator.example
   providers:
-    directory: { kind: embedded, file: ./var/directory.db }
-    dns: { kind: embedded, listen: 127.0.0.1:5353 }
-    notify: { kind: spool, folder: ./var/outbox }
+${providers.map(line => `    ${line}`).join('\n')}
   listen: { policy: [${policyAddress}] }
   schedule: { reconcile: "*/5 * * * *" }
   limits: { deletes: 5, updatePercent: 30 }
@@ -104,15 +109,21 @@ export async function initCommand(
   io: Io,
   lent: { snippets: Snippets; today: () => string },
   folder: string,
+  options: { readonly with?: string | undefined } = {},
 ): Promise<number> {
+  const chosen = options.with === undefined ? { parts: new Set<InitPart>() } : parseParts(options.with)
+  if ('unknown' in chosen)
+    throw new CommandFailure(exits.usage, io.say('initPart', { word: chosen.unknown, known: initParts.join(', ') }))
+  const plan = planParts(chosen.parts, makeSecret)
   const root = resolve(folder)
   const schemaFolder = fileURLToPath(new URL('../../config/schema', import.meta.url))
   const schemaFrom = (file: string) => relative(dirname(join(root, file)), join(root, 'schema')) || '.'
-  const directory = join(root, 'var', 'directory.db')
-  const files: { path: string; text: string }[] = [
-    { path: 'mailwarden.yaml', text: configText(`./${schemaFrom('mailwarden.yaml')}`) },
+  const directory = chosen.parts.has('ldap') ? makeSecret() : join(root, 'var', 'directory.db')
+  const files: InitFile[] = [
+    { path: 'mailwarden.yaml', text: configText(`./${schemaFrom('mailwarden.yaml')}`, plan.providers) },
     { path: 'manifests/example.yaml', text: exampleText(schemaFrom('manifests/example.yaml'), lent.today()) },
     ...(await lent.snippets({ directory, policy: policyAddress })),
+    ...plan.files,
   ]
   for (const name of ['manifest.schema.json', 'agent.schema.json'])
     files.push({ path: `schema/${name}`, text: readText(join(schemaFolder, name)) })
@@ -121,10 +132,10 @@ export async function initCommand(
     io.err(io.say('initExists', { file: join(folder, taken.path) }))
     return exits.failed
   }
-  for (const { path, text } of files) {
+  for (const { path, text, access } of files) {
     const file = join(root, path)
     makeFolder(io, dirname(file))
-    writeNamed(io, file, text)
+    writeNamed(io, file, text, access === 'private' ? 0o600 : 0o666)
   }
   const essential = essentialLines(files)
   if (io.json) {

@@ -99,7 +99,9 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
     })
   }
 
-  act(command(program, 'init [folder]', say('init')), ([folder]) => initCommand(io, composition, folder ?? '.'))
+  act(command(program, 'init [folder]', say('init')).option('--with <systems>', say('initWith')), ([folder], options) =>
+    initCommand(io, composition, folder ?? '.', { with: options['with'] }),
+  )
   act(command(program, 'run', say('run')), async (_, options) =>
     composition.runDaemon(await loadConfig(options, io), io),
   )

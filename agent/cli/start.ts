@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { dayOf } from '../core/clock.ts'
 import { systemClock } from '../core/system-clock.ts'
+import { ldapSite } from './init-parts.ts'
 import { exits } from './io.ts'
 import { type Composition, runProgram } from './program.ts'
 
@@ -16,7 +17,24 @@ const composition: Composition = {
   today: () => dayOf(systemClock.now(), 'America/Havana'),
   local: async (config, request, io) => (await import('../main.ts')).runLocally(config, request, io),
   runDaemon: async (config, io) => (await import('../main.ts')).runHere(config, io, version),
-  snippets: async values => (await import('../../providers/embedded-directory/snippets.ts')).renderSnippets(values),
+  async snippets({ directory, policy }) {
+    if (typeof directory === 'string')
+      return (await import('../../providers/embedded-directory/snippets.ts')).renderSnippets({ directory, policy })
+    const { renderLdapSnippets } = await import('../../providers/ldap/snippets.ts')
+    const files = renderLdapSnippets({ ...ldapSite, readerPassword: directory, policy })
+    const schema = ['mailwarden.schema', 'mailwarden.ldif'].map(name => ({
+      path: `slapd/${name}`,
+      text: readFileSync(new URL(`../../config/ldap/${name}`, import.meta.url), 'utf8'),
+    }))
+    const doors = (await import('../../providers/embedded-directory/snippets.ts'))
+      .renderSnippets({ directory: '/nowhere/directory.db', policy })
+      .filter(({ path }) => path === 'dovecot/mailwarden-doors.conf')
+    // The reader's password stands in the look-up files.
+    const secret = files.map(file =>
+      file.text.includes(directory.reveal()) ? { ...file, access: 'private' as const } : file,
+    )
+    return [...secret, ...schema, ...doors]
+  },
   async validate(paths, root, timeZone) {
     const { loadEstate } = await import('../manifest/load.ts')
     const checked = await loadEstate(root, { today: dayOf(systemClock.now(), timeZone), timeZone, paths })

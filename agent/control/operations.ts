@@ -8,6 +8,7 @@ import { explain } from '../decision/explain.ts'
 import { buildSnapshot } from '../decision/snapshot.ts'
 import type { Plan } from '../model/change.ts'
 import type { Language } from '../model/entity.ts'
+import type { DomainName } from '../model/name.ts'
 import type { Acceptance } from '../plan/guards.ts'
 import { planAgeMaxMs } from '../plan/plan.ts'
 import { formatFailure, RegisterFailure } from '../register/failure.ts'
@@ -166,6 +167,24 @@ const explainOperation: Operation = async (args, { engine }) => {
   return { exit: 0, json: explain(snapshot, query) as unknown as Record<string, unknown> }
 }
 
+/** For `doctor`: each mail host, whether it answers, and what its configuration lacks. */
+const examine: Operation = async (_, { hosts, signal }) => {
+  const nowhere = { domain: 'examine.invalid' as DomainName, account: null }
+  const examined = await Promise.all(
+    hosts.map(async host => {
+      try {
+        await host.observe(nowhere, signal)
+        return { host: host.name, target: host.target, trouble: null, findings: (await host.examine?.(signal)) ?? [] }
+      } catch (error) {
+        if (!(error instanceof ProviderFailure)) throw error
+        return { host: host.name, target: host.target, trouble: error.message, findings: [] }
+      }
+    }),
+  )
+  const isWell = examined.every(({ trouble, findings }) => trouble === null && findings.length === 0)
+  return { exit: isWell ? 0 : 2, json: { version: 1, hosts: examined } }
+}
+
 const reads = () => false
 const writes = () => true
 
@@ -174,6 +193,7 @@ export const operations: ReadonlyMap<string, OperationRow> = new Map<string, Ope
   ['apply', { run: apply, changes: writes }],
   ['status', { run: status, changes: reads }],
   ['explain', { run: explainOperation, changes: reads }],
+  ['examine', { run: examine, changes: reads }],
   ...adoptionOperations,
   ...importOperations,
   ...incidentOperations,

@@ -18,6 +18,7 @@ export const permissions: Readonly<Record<string, Permission>> = {
   plan: 'anyone',
   status: 'anyone',
   explain: 'anyone',
+  examine: 'anyone',
   'incident.list': 'anyone',
   'incident.show': 'anyone',
   apply: ['local', 'sysadmin'],

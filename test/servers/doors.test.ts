@@ -72,6 +72,15 @@ describeServers('the doors of mail hosts', whyNoServers, () => {
     await bench?.servers.stop()
   })
 
+  test('doctor looks at the hosts, and finds what keeps the levers from working', async () => {
+    const { json } = await estate.json(['doctor'])
+    const codes = json.checks.filter((one: any) => /imap1|mx1/.test(one.name)).map((one: any) => [one.code, one.result])
+    expect(codes).toContainEqual(['mail-host', 'ok'])
+    expect(codes.filter(([, result]: any) => result === 'fail')).toEqual([])
+    // A map inside main.cf, as this test has one, is seen by a running smtpd only after a reload.
+    expect(codes.map(([code]: any) => code)).toContain('map-needs-reload')
+  })
+
   test('suspend ends the sessions, denies the domain, holds its mail; the neighbour goes on', async () => {
     const { exit, json } = await estate.json(['suspend', 'hcg.sld.cu', '--class', 'spam', '--reason', 'x'])
     expect({ exit, trouble: json.trouble }).toEqual({ exit: 0, trouble: undefined })

@@ -1,0 +1,59 @@
+/** `init --with`: the configuration and the files of the chosen systems, with secrets that nobody else reads or sees. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { readConfig } from '../../agent/manifest/config.ts'
+import { createEstate } from '../support/estate.ts'
+
+const everything = (folder: string) =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(name => statSync(join(folder, name)).isFile())
+
+test.each([
+  [
+    'postfix,dovecot,ldap,powerdns',
+    { directory: 'ldap', dns: 'powerdns', mail: ['dovecot', 'postfix'], notify: 'spool' },
+  ],
+  ['bind,smtp', { directory: 'embedded', dns: 'rfc2136', mail: [], notify: 'smtp' }],
+  ['knot', { directory: 'embedded', dns: 'rfc2136', mail: [], notify: 'spool' }],
+])('with %s', async (parts, kinds) => {
+  const folder = join(mkdtempSync(join(tmpdir(), 'mw-init-')), 'new')
+  try {
+    await using estate = await createEstate({})
+    const made = await estate.cli(['init', folder, '--with', parts])
+    expect(made.exit).toBe(0)
+    const { config, diagnostics } = await readConfig(join(folder, 'mailwarden.yaml'))
+    expect(diagnostics).toEqual([])
+    const { directory, dns, mail, notify } = config?.providers ?? ({} as never)
+    expect({
+      directory: directory.kind,
+      dns: dns.kind,
+      mail: mail.map(host => host.kind),
+      notify: notify.kind,
+    }).toEqual(kinds)
+    const files = everything(folder)
+    const secrets = files
+      .filter(name => name.startsWith('secrets/'))
+      .map(name => readFileSync(join(folder, name), 'utf8'))
+    expect(secrets.length).toBe(parts.includes('ldap') ? 2 : 1)
+    for (const secret of secrets) {
+      expect(secret.length).toBeGreaterThan(30)
+      expect(made.out + made.err).not.toContain(secret)
+      for (const name of files.filter(one => readFileSync(join(folder, one), 'utf8').includes(secret)))
+        expect([name, (statSync(join(folder, name)).mode & 0o777).toString(8)]).toEqual([name, '600'])
+    }
+    expect(files.some(name => name.startsWith('slapd/'))).toBe(parts.includes('ldap'))
+    for (const name of files) expect(readFileSync(join(folder, name), 'utf8')).not.toMatch(/@[A-Z_]{2,}@/)
+    // It never overwrites.
+    expect((await estate.cli(['init', folder, '--with', parts])).exit).toBe(1)
+  } finally {
+    rmSync(join(folder, '..'), { recursive: true, force: true })
+  }
+})
+
+test('a system that nobody knows is a mistake of usage, and nothing is written', async () => {
+  await using estate = await createEstate({})
+  const folder = join(estate.folder, 'new')
+  expect(await estate.cli(['init', folder, '--with', 'postfix,exim'])).toMatchObject({ exit: 64 })
+  expect(readdirSync(estate.folder)).not.toContain('new')
+})
