@@ -1,4 +1,6 @@
 /** Every benchmark in one run, one after the other: `npm run bench`. Figures are ratios against a reference beside ours. */
+import { benchLdap } from './ldap.ts'
+import { benchMailHosts } from './mail-hosts.ts'
 import { benchPlan } from './plan.ts'
 import { benchPolicy } from './policy.ts'
 import { benchReconcile } from './reconcile.ts'
@@ -10,6 +12,8 @@ console.log(`${validate.name}: ${validate.ratio.toFixed(2)} of the YAML library 
 await benchPolicy()
 await benchReconcile()
 await benchPlan()
+await benchLdap()
+await benchMailHosts()
 const register = await benchRegister()
 const one = register.appendOneByOne / register.bareOneByOne
 const batch = register.appendBatch / register.bareBatch
