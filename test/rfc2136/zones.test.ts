@@ -462,6 +462,15 @@ describeServers('the configuration of Knot', whyNoKnot, () => {
     await apply(dns, base('busy.example').map(remove))
   })
 
+  test('with a transaction that a killed pass of ours left open is gone on with', async () => {
+    await using dns = openProvider(knot, { zones: [] })
+    knot.knotc('conf-begin', 'conf-set zone[left.example.]', 'conf-set zone[left.example.].comment mailwarden:pending')
+    const outcomes = await apply(dns, base('busy.example').map(create))
+    expect(outcomes.filter(({ result }) => result !== 'applied')).toEqual([])
+    expect(knot.knotc('conf-read zone')).not.toContain('left.example')
+    await apply(dns, base('busy.example').map(remove))
+  })
+
   test('that cannot be reached is a failure', async () => {
     const knotc = ['/usr/sbin/knotc', '-s', join(knot.folder, 'absent.sock')] as const
     await using dns = openProvider(knot, { zoneMaking: { ...knot.zoneMaking, knotc } })
