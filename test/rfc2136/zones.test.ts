@@ -411,6 +411,23 @@ describeServers('the configuration of BIND', whyNoBind, () => {
     await expect.poll(async () => (await observeAll(dns).catch(() => [])).length, { timeout: 10_000 }).toBe(3)
   })
 
+  test('has no place for what an UPDATE cannot carry, nor for records where our marks stand', async () => {
+    await using dns = openProvider(bind)
+    const codes = (resource: DnsResource) => dns.check(resource).map(({ code }) => code)
+    const big = Array.from({ length: 60 }, (_, n) => `${n}`.padStart(300, 'x'))
+    expect(codes(rrset(a, 'big', 'TXT', big))).toEqual(['E-RECORD-SIZE'])
+    expect(codes(rrset(a, '_mailwarden', 'TXT', ['x']))).toEqual(['E-RECORD-NAME'])
+    expect(codes(rrset(a, '@', 'A', ['192.0.2.256']))).toEqual(['E-RECORD-VALUE'])
+    for (const resource of full) expect(codes(resource)).toEqual([])
+    const wrong = [
+      { server: '127.0.0.1' },
+      { key: { ...bind.key, secret: new Secret('short') } },
+      { key: { ...bind.key, algorithm: 'hmac-md5' as never } },
+    ]
+    for (const over of wrong) expect(() => openProvider(bind, over)).toThrow(ProviderFailure)
+    expect(() => openProvider(bind, broken('rndc'))).toThrow('is not named by its whole path')
+  })
+
   test('refuses an MX whose target in the zone has no address, and that alone', async () => {
     await using dns = openProvider(bind, { zones: [] })
     const apex = 'mx.example'
