@@ -51,7 +51,9 @@ function fitting(apex: string, changes: readonly RRsetChange[]): RRsetChange[] {
   return creates
     .filter(({ change }) => {
       const { owner, type, values } = change.after!
-      // An alias beside other records; a target within the zone that has no address.
+      // What is ours to keep; an alias beside other records; a delegation of a wildcard (RFC 4592 section 4.2); a
+      // target within the zone that has no address.
+      if (owner === marksOwner(apex) || (type === 'NS' && owner.startsWith('*.'))) return false
       if (type === 'CNAME' && ((typesAt.get(owner) ?? 0) > 1 || owner === apex || values.length > 1)) return false
       if (type === 'SOA' && (owner !== apex || values.length !== 1)) return false
       const targets = values.flatMap(value => targetOf(parseRdata(type, value)) ?? [])

@@ -33,7 +33,8 @@ export function createKnotZoneMaking(options: KnotZoneMaking): ZoneMaking {
     const ended = await runProgram(knotc, options, `${lines.join('\n')}\n`, knotcMs)
     if (ended.status !== 0)
       throw new ProviderFailure('unreachable', `knotc could not reach Knot: ${lastWords(ended)}`, { retry: 'later' })
-    const answers = `${ended.stdout}\n${ended.stderr}`.split('\n').filter(line => line.trim() !== '')
+    // It remarks on the absence of a home, where it would keep the history of its lines.
+    const answers = `${ended.stdout}\n${ended.stderr}`.split('\n').filter(line => !/^(notice:.*|\s*)$/.test(line))
     if (/^error: failed to connect/m.test(answers.join('\n')))
       throw new ProviderFailure('unreachable', `knotc could not reach Knot: ${lastWords(ended)}`, { retry: 'later' })
     const wrong = answers.filter(line => /^(error|warning|failed)\b/i.test(line))

@@ -411,6 +411,23 @@ describeServers('the configuration of BIND', whyNoBind, () => {
     await expect.poll(async () => (await observeAll(dns).catch(() => [])).length, { timeout: 10_000 }).toBe(3)
   })
 
+  test('has no place for what an UPDATE cannot carry, nor for records where our marks stand', async () => {
+    await using dns = openProvider(bind)
+    const codes = (resource: DnsResource) => dns.check(resource).map(({ code }) => code)
+    const big = Array.from({ length: 60 }, (_, n) => `${n}`.padStart(300, 'x'))
+    expect(codes(rrset(a, 'big', 'TXT', big))).toEqual(['E-RECORD-SIZE'])
+    expect(codes(rrset(a, '_mailwarden', 'TXT', ['x']))).toEqual(['E-RECORD-NAME'])
+    expect(codes(rrset(a, '@', 'A', ['192.0.2.256']))).toEqual(['E-RECORD-VALUE'])
+    for (const resource of full) expect(codes(resource)).toEqual([])
+    const wrong = [
+      { server: '127.0.0.1' },
+      { key: { ...bind.key, secret: new Secret('short') } },
+      { key: { ...bind.key, algorithm: 'hmac-md5' as never } },
+    ]
+    for (const over of wrong) expect(() => openProvider(bind, over)).toThrow(ProviderFailure)
+    expect(() => openProvider(bind, broken('rndc'))).toThrow('is not named by its whole path')
+  })
+
   test('refuses an MX whose target in the zone has no address, and that alone', async () => {
     await using dns = openProvider(bind, { zones: [] })
     const apex = 'mx.example'
@@ -459,6 +476,15 @@ describeServers('the configuration of Knot', whyNoKnot, () => {
     expect(outcomes[0]?.detail).toContain('too many transactions')
     knot.knotc('conf-abort')
     expect(new Set(results(await apply(dns, base('busy.example').map(create))))).toEqual(new Set(['applied']))
+    await apply(dns, base('busy.example').map(remove))
+  })
+
+  test('with a transaction that a killed pass of ours left open is gone on with', async () => {
+    await using dns = openProvider(knot, { zones: [] })
+    knot.knotc('conf-begin', 'conf-set zone[left.example.]', 'conf-set zone[left.example.].comment mailwarden:pending')
+    const outcomes = await apply(dns, base('busy.example').map(create))
+    expect(outcomes.filter(({ result }) => result !== 'applied')).toEqual([])
+    expect(knot.knotc('conf-read zone')).not.toContain('left.example')
     await apply(dns, base('busy.example').map(remove))
   })
 

@@ -1,0 +1,104 @@
+/** A catalog zone (RFC 9432) on our BIND, and a second BIND that takes its zones from it: they come and go with ours. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { DnsResource } from '../../agent/standards/dns-resource.ts'
+import type { Provider } from '../../providers/provider.ts'
+import { create, remove, results, rrset, soa, zone } from '../dns/bench.ts'
+import { type Bind, startBind, whyNoBind } from '../servers/bind.ts'
+import { run, waitUntil } from '../servers/mail-servers.ts'
+import { answersDns, createDaemon, type Daemon, freeDnsPort, keyStatement } from '../servers/name-server.ts'
+import { describeServers } from '../servers/suite.ts'
+import { apply, observeAll, openProvider, resources } from './support.ts'
+
+const catalog = 'catalog.example'
+const base = (apex: string): DnsResource[] => [
+  zone(apex),
+  soa(apex),
+  rrset(apex, '@', 'NS', ['ns1.operator.example']),
+  rrset(apex, 'www', 'A', ['192.0.2.1']),
+]
+const several = Array.from({ length: 12 }, (_, n) => `z${n}.example`)
+
+describeServers('a catalog on BIND', whyNoBind, () => {
+  let bind: Bind
+  let consumer: Daemon
+  let folder: string
+  let port: number
+  let dns: Provider<DnsResource>
+  beforeAll(async () => {
+    bind = await startBind()
+    port = await freeDnsPort()
+    folder = mkdtempSync('/tmp/mwc-')
+    const primary = `127.0.0.1 port ${bind.port} key "${bind.key.name}"`
+    const lines = [
+      keyStatement(bind.key),
+      `options { directory "${folder}"; pid-file none; lock-file none; session-keyfile "${folder}/session.key"; managed-keys-directory "${folder}";`,
+      `  listen-on port ${port} { 127.0.0.1; }; listen-on-v6 { none; }; recursion no; dnssec-validation no; empty-zones-enable no;`,
+      '  serial-query-rate 2000; transfers-in 200; transfers-per-ns 200; notify no; allow-notify { 127.0.0.1; };',
+      `  catalog-zones { zone "${catalog}" default-masters { ${primary}; } in-memory yes min-update-interval 1; }; };`,
+      'controls { };',
+      `zone "${catalog}" { type secondary; masters { ${primary}; }; file "catalog.db"; };`,
+    ]
+    writeFileSync(join(folder, 'named.conf'), `${lines.join('\n')}\n`, { mode: 0o600 })
+    bind.addForeignZone(
+      catalog,
+      [
+        '@ 0 IN SOA invalid. invalid. 1 3600 600 604800 300',
+        '@ 0 IN NS invalid.',
+        'version 0 IN TXT "2"',
+        'theirs.zones 0 IN PTR theirs.example.',
+      ],
+      `allow-update { key "${bind.key.name}"; }; notify explicit; also-notify { 127.0.0.1 port ${port}; };`,
+    )
+    await waitUntil('the catalog', () => bind.third.transfer(catalog).includes('SOA'))
+    consumer = createDaemon('/usr/sbin/named', ['-f', '-c', join(folder, 'named.conf')], folder, () => answersDns(port))
+    await consumer.start()
+    dns = openProvider(bind, { zones: [], catalog })
+  })
+  afterAll(async () => {
+    await dns?.[Symbol.asyncDispose]()
+    await consumer?.stop()
+    await bind?.stop()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  const served = (apex: string) =>
+    / status: NOERROR/.test(
+      run('/usr/bin/dig', ['+tcp', '+norec', '@127.0.0.1', '-p', String(port), `www.${apex}`, 'a']).stdout,
+    )
+  const members = () =>
+    bind.third
+      .transfer(catalog)
+      .split('\n')
+      .flatMap(line => /\bPTR\s+(\S+)\.$/.exec(line)?.[1] ?? [])
+      .sort()
+
+  test('has each zone of ours as a member, and the secondary serves it', async () => {
+    expect(new Set(results(await apply(dns, several.flatMap(base).map(create))))).toEqual(new Set(['applied']))
+    expect(members()).toEqual(['theirs.example', ...several].sort())
+    for (const apex of several) await waitUntil(`${apex} on the secondary`, () => served(apex))
+  })
+
+  test('that could not be written keeps its zones from being called made, and the next pass puts them in', async () => {
+    await using lost = openProvider(bind, { zones: [], catalog: 'nowhere.example' })
+    const outcomes = await apply(lost, base('late.example').map(create))
+    expect(outcomes.find(({ ref }) => ref.kind === 'zone')).toMatchObject({
+      result: 'failed',
+      detail: expect.stringContaining('nowhere.example'),
+    })
+    expect(members()).not.toContain('late.example')
+    expect(resources(await observeAll(dns))).not.toContainEqual(zone('late.example'))
+    expect(new Set(results(await apply(dns, base('late.example').map(create))))).toEqual(new Set(['applied']))
+    expect(members()).toContain('late.example')
+    expect(resources(await observeAll(dns))).toContainEqual(zone('late.example'))
+  })
+
+  test('loses them when they go; members of others stay', async () => {
+    expect(new Set(results(await apply(dns, [...several, 'late.example'].flatMap(base).map(remove))))).toEqual(
+      new Set(['applied']),
+    )
+    expect(members()).toEqual(['theirs.example'])
+    expect(await observeAll(dns)).toEqual([])
+    for (const apex of several) await waitUntil(`the end of ${apex} on the secondary`, () => !served(apex))
+  })
+})
