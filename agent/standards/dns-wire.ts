@@ -79,7 +79,7 @@ export function toRdata(rdata: Rdata, serial: number): Buffer {
 
 /** Labels as `parseLabels` gives them, and where the name ends. Undefined when there is no name. */
 export function readName(
-  octets: Uint8Array,
+  octets: Buffer,
   start: number,
 ): { readonly labels: readonly string[]; readonly end: number } | undefined {
   const labels: string[] = []
@@ -103,7 +103,7 @@ export function readName(
     } else {
       total += length + 1
       if (length > labelOctetsMax || total > nameOctetsMax || at + 1 + length > octets.length) return undefined
-      labels.push(String.fromCharCode(...octets.subarray(at + 1, at + 1 + length)))
+      labels.push(octets.toString('latin1', at + 1, at + 1 + length))
       at += 1 + length
     }
   }
@@ -119,7 +119,7 @@ const compressible: Readonly<Record<number, { readonly before: number; readonly 
 }
 
 /** RDATA with its names in full and in the case in which they came, so that it means the same outside its message. */
-export function expandRdata(octets: Uint8Array, type: number, start: number, end: number): Buffer | undefined {
+export function expandRdata(octets: Buffer, type: number, start: number, end: number): Buffer | undefined {
   const form = compressible[type]
   // An UPDATE that is given back may have a known type without data.
   if (form === undefined || start === end) return Buffer.from(octets.subarray(start, end))

@@ -3,7 +3,7 @@
  * new use, section 6). Signs what a client asks and verifies what it is answered. Pure; the time comes in. An answer that
  * is not verified proves nothing, whatever it says.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
 import type { Instant } from '../core/clock.ts'
 import type { Secret } from '../core/secret.ts'
 import { type DnsMessage, parseMessage } from './dns-message.ts'
@@ -53,8 +53,17 @@ export function secretOctets(secret: Secret): Buffer | undefined {
   return octets.length < 16 ? undefined : octets
 }
 
+const keyObjects = new WeakMap<Secret, KeyObject>()
+
+/** Made once: making it costs more than the signature of a message. */
+function keyObject(secret: Secret): KeyObject {
+  const made = keyObjects.get(secret) ?? createSecretKey(secretOctets(secret) ?? Buffer.alloc(0))
+  keyObjects.set(secret, made)
+  return made
+}
+
 function hmac(key: TsigKey, parts: readonly Uint8Array[]): Buffer {
-  const hash = createHmac(hashes[key.algorithm], secretOctets(key.secret) ?? Buffer.alloc(0))
+  const hash = createHmac(hashes[key.algorithm], keyObject(key.secret))
   for (const part of parts) hash.update(part)
   return hash.digest()
 }

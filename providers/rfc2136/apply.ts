@@ -100,31 +100,42 @@ const isZoneCreate = ({ change }: Marked) => change.ref.kind === 'zone' && chang
 type Making = Awaited<ReturnType<Zones['make']>>
 
 /**
- * Gives the server the zones that are to be and that it has not, with all that they begin with; and finishes those that a
- * pass before this one was cut at.
+ * Gives the server the zones that are to be and that it has not, with all that they begin with; finishes those that a pass
+ * before this one was cut at, also those that were on their way out and are wanted again.
  */
 async function makeZones({ zones, clock }: Context, listing: Listing, works: readonly Work[]): Promise<Making> {
   const wanted = works.flatMap(({ apex, changes }) => {
+    const listed = listing.ours.get(apex)
     const create = changes.find(isZoneCreate)
-    return create === undefined ? [] : [{ apex, mark: create.mark, changes }]
+    const noted = listed?.state === 'leaving' && !changes.some(isZoneDelete) ? listed.mark : undefined
+    const mark = create?.mark ?? noted
+    return mark === undefined ? [] : [{ apex, mark, changes, state: listed?.state }]
   })
   const fresh: { apex: string; text: string }[] = []
-  const unfinished: string[] = []
+  const gone = new Map<string, string>()
+  const [unfinished, staying]: [string[], string[]] = [[], []]
   const serial = Math.floor(clock.now() / 1000) % 2 ** 32
-  for await (const { apex, mark, changes, zone } of inParallel(wanted, zonesInWorkMax, async one => ({
+  for await (const { apex, mark, changes, state, zone } of inParallel(wanted, zonesInWorkMax, async one => ({
     ...one,
     // A failure here is met again, and told, when the zone's changes are held against it.
     zone: await zones.read(one.apex, listing, steadfast).catch(() => undefined),
   }))) {
-    const state = listing.ours.get(apex)?.state
-    if (zone === null && state !== 'leaving')
+    if (zone === null) {
       fresh.push({ apex, text: firstZoneFile(apex, mark, changes.filter(isRRsetChange), serial) })
-    if (zone && state === 'pending' && zoneMark(zone) === mark) unfinished.push(apex)
+      if (state === 'leaving') gone.set(apex, mark)
+    }
+    if (zone && zoneMark(zone) === mark && state === 'pending') unfinished.push(apex)
+    if (zone && zoneMark(zone) === mark && state === 'leaving') staying.push(apex)
   }
+  if (gone.size > 0) await zones.remove(gone)
   const made = new Map(fresh.length === 0 ? [] : await zones.make(fresh))
-  if (unfinished.length > 0) {
-    const step = await zones.complete(unfinished)
-    for (const apex of unfinished) made.set(apex, { ...step, served: true })
+  for (const [apexes, finish] of [
+    [unfinished, zones.complete],
+    [staying, zones.stay],
+  ] as const) {
+    if (apexes.length === 0) continue
+    const step = await finish(apexes)
+    for (const apex of apexes) made.set(apex, { ...step, served: true })
   }
   return made
 }

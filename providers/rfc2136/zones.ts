@@ -30,6 +30,8 @@ export interface Zones {
   make(zones: readonly NewZone[]): Promise<ReadonlyMap<string, Made>>
   /** What is left to do for zones that are served: the catalog, the note. */
   complete(apexes: readonly string[]): Promise<StepResult>
+  /** Zones that were on their way out, and are wanted again. */
+  stay(apexes: readonly string[]): Promise<StepResult>
   /** @param zones with their marks; each is removed only while nothing is left in it. */
   remove(zones: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, Removed>>
 }
@@ -131,10 +133,15 @@ export function createZones({ session, making, catalog, clock, loadMs }: ZonesPa
     return results
   }
 
-  async function complete(apexes: readonly string[]): Promise<StepResult> {
-    try {
+  const complete = (apexes: readonly string[]): Promise<StepResult> =>
+    attempt(async () => {
       await catalog?.add(apexes, steadfast)
       await making?.confirm(apexes)
+    })
+
+  async function attempt(work: () => Promise<void>): Promise<StepResult> {
+    try {
+      await work()
       return done
     } catch (error) {
       if (error instanceof ProviderFailure) return { result: 'failed', detail: error.message }
@@ -183,6 +190,13 @@ export function createZones({ session, making, catalog, clock, loadMs }: ZonesPa
     read,
     make: zones => exclusive(() => make(zones)),
     complete: apexes => exclusive(() => complete(apexes)),
+    stay: apexes =>
+      exclusive(() =>
+        attempt(async () => {
+          await catalog?.add(apexes, steadfast)
+          await making?.stay(apexes)
+        }),
+      ),
     remove: zones => exclusive(() => remove(zones)),
   }
 }

@@ -11,6 +11,7 @@ import { dnsStates } from '../conformance/samples.ts'
 import { create, markFor, never, remove, results, rrset, soa, update, zone } from '../dns/bench.ts'
 import { type Bind, startBind, whyNoBind } from '../servers/bind.ts'
 import { type Knot, startKnot, whyNoKnot } from '../servers/knot.ts'
+import { waitUntil } from '../servers/mail-servers.ts'
 import { makeKey } from '../servers/name-server.ts'
 import { describeServers } from '../servers/suite.ts'
 import { apply, masterLines, observeAll, openProvider, resources, type Server } from './support.ts'
@@ -355,7 +356,20 @@ describeServers('the configuration of BIND', whyNoBind, () => {
     expect(resources(await observeAll(dns))).toEqual(sorted(base(apex).slice(1)))
     expect(results(await apply(dns, [create(zone(apex))]))).toEqual(['applied'])
     expect(resources(await observeAll(dns))).toEqual(sorted(base(apex)))
-    // And one that was on its way out.
+    // One that was on its way out, and is wanted again: still served, and served no more.
+    await apply(dns, base(apex).slice(1).map(remove))
+    expect(results(await apply(cut, [remove(zone(apex))]))).toEqual(['unknown'])
+    bind.rndc('freeze', apex)
+    expect(results(await apply(dns, base(apex).slice(1).map(create)))).toEqual(['applied', 'applied'])
+    expect(include()).toMatch(/zone "cut\.example" .* \/\/ made/)
+    const gone = `// ${apex} gone ${markFor(zone(apex))}`
+    writeFileSync(join(bind.folder, 'mailwarden.conf'), include().replace(/^zone "cut\.example".*$/m, gone))
+    expect(bind.rndc('reconfig').status).toBe(0)
+    await waitUntil('its end', () => !bind.third.transfer(apex).includes('SOA'))
+    expect(resources(await observeAll(dns))).toEqual([zone(apex)])
+    expect(results(await apply(dns, base(apex).slice(1).map(create)))).toEqual(['applied', 'applied'])
+    expect(await observeAll(dns)).toEqual(sorted(base(apex)).map(resource => ({ resource, mark: markFor(resource) })))
+    // And one that is on its way out for good.
     await apply(dns, base(apex).slice(1).map(remove))
     expect(results(await apply(cut, [remove(zone(apex))]))).toEqual(['unknown'])
     expect(include()).toMatch(/leaving|gone/)
