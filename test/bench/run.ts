@@ -3,8 +3,10 @@ import { benchLdap } from './ldap.ts'
 import { benchMailHosts } from './mail-hosts.ts'
 import { benchPlan } from './plan.ts'
 import { benchPolicy } from './policy.ts'
+import { benchPowerDns } from './powerdns.ts'
 import { benchReconcile } from './reconcile.ts'
 import { benchRegister } from './register.ts'
+import { benchRfc2136 } from './rfc2136.ts'
 import { benchValidate } from './validate.ts'
 
 const validate = await benchValidate()
@@ -14,6 +16,8 @@ await benchReconcile()
 await benchPlan()
 await benchLdap()
 await benchMailHosts()
+await benchPowerDns()
+await benchRfc2136()
 const register = await benchRegister()
 const one = register.appendOneByOne / register.bareOneByOne
 const batch = register.appendBatch / register.bareBatch
