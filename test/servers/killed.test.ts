@@ -67,7 +67,7 @@ describeServers(
         const point = `${steps[round % steps.length]}:${(Math.floor(round / steps.length) % 2) + 1}`
         const killed = await estate.cli(['apply', '--yes'], { env: { MAILWARDEN_FAILPOINT: point } })
         if (killed.signal === 'SIGKILL') cut += 1
-      else expect(killed.exit).toBe(0)
+        else expect(killed.exit).toBe(0)
         if (round % 5 !== 0) continue
         const healed = await estate.json(['apply', '--yes'])
         expect({ round, exit: healed.exit, contested: healed.json.contested }).toEqual({
