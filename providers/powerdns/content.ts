@@ -1,0 +1,85 @@
+/**
+ * Values between the resource's form and the content of PowerDNS's records: names with their final dot, text quoted and
+ * in strings of at most 255 octets, SOA with its serial. What is written is what is read back. RFC 1035 section 5.1. Pure.
+ */
+import type { RecordType } from '../../agent/model/resource.ts'
+import { formatMasterValue, formatRdata, parseRdata } from '../../agent/standards/dns-text.ts'
+
+const types: Readonly<Record<RecordType, true>> = {
+  SOA: true,
+  NS: true,
+  MX: true,
+  A: true,
+  AAAA: true,
+  CNAME: true,
+  TXT: true,
+  SRV: true,
+  CAA: true,
+  PTR: true,
+}
+
+/** A type that we have resources for. */
+export function isOurType(type: string): type is RecordType {
+  return Object.hasOwn(types, type)
+}
+
+/** @returns undefined when the value is none of its type. */
+export function toContent(type: RecordType, value: string, serial: number): string | undefined {
+  const rdata = parseRdata(type, value)
+  return rdata === undefined ? undefined : formatMasterValue(rdata, serial)
+}
+
+/** Content that a third party wrote otherwise than we would stays as it is, so that it shows up as what it is. */
+export function fromContent(type: RecordType, content: string): string {
+  if (type === 'TXT') return textOf(content) ?? content
+  if (type === 'SOA') {
+    const fields = content.split(/\s+/)
+    return fields.length === 7 ? [...fields.slice(0, 2), ...fields.slice(3)].join(' ') : content
+  }
+  if (type !== 'CAA') return content
+  const parts = /^(\d+)\s+([a-z0-9]+)\s+(.+)$/is.exec(content)
+  const flags = Number(parts?.[1])
+  const value = textOf(parts?.[3] ?? '')
+  if (parts === null || value === undefined || flags > 255) return content
+  return formatRdata({ type: 'CAA', flags, tag: (parts[2] ?? '').toLowerCase(), value })
+}
+
+/** The serial in a SOA's content; undefined when there is none. */
+export function serialOf(content: string): number | undefined {
+  const serial = content.split(/\s+/)[2]
+  return serial !== undefined && /^\d{1,10}$/.test(serial) ? Number(serial) : undefined
+}
+
+/** The same content with another serial. */
+export function withSerial(content: string, serial: number): string {
+  return content.split(/\s+/).with(2, String(serial)).join(' ')
+}
+
+/** RFC 1982 section 3.1: serial numbers go round. Zero is passed over: some take it for "unset". */
+export function nextSerial(serial: number): number {
+  const next = (serial + 1) % 2 ** 32
+  return next === 0 ? 1 : next
+}
+
+/** The text of character-strings, put together; undefined when they are none or their octets are no UTF-8. */
+export function textOf(content: string): string | undefined {
+  const octets: number[] = []
+  let rest = content.trim()
+  if (rest === '') return undefined
+  while (rest !== '') {
+    const string = /^(?:"((?:[^"\\]|\\\d{3}|\\[^\d])*)"|((?:[^"\\\s]|\\\d{3}|\\[^\d])+))(?:\s+|$)/su.exec(rest)
+    if (string === null) return undefined
+    for (const piece of (string[1] ?? string[2] ?? '').match(/\\\d{3}|\\[^\d]|[^\\]/gsu) ?? []) {
+      if (!/^\\\d{3}$/.test(piece)) octets.push(...Buffer.from(piece.startsWith('\\') ? piece.slice(1) : piece))
+      else if (Number(piece.slice(1)) > 255) return undefined
+      else octets.push(Number(piece.slice(1)))
+    }
+    rest = rest.slice(string[0].length)
+  }
+  try {
+    // A byte order mark is text like any other here.
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(octets))
+  } catch {
+    return undefined
+  }
+}
