@@ -2,7 +2,7 @@
  * The bodies of the requests that write: all RRsets of a new zone, or all changed RRsets of one that stands. What is
  * not ours in an RRset that we write (disabled records, comments of others) goes along as it was. Pure.
  */
-import { canonicalRRset, type DnsResource } from '../../agent/standards/dns-resource.ts'
+import type { DnsResource } from '../../agent/standards/dns-resource.ts'
 import type { MarkedChange } from '../provider.ts'
 import { nextSerial, serialOf, toContent, withSerial } from './content.ts'
 import {
@@ -60,8 +60,16 @@ export function patchBody(
     .map(write => sentRRset(standing, write, place, serial))
   if (going || soaWrite === undefined) sent.push(...sentSoa(standing, going, place, serial))
   sent.push(...sentList(standing, writes, place))
-  // What makes room comes first: an alias may take the place of addresses in the same request.
   return { rrsets: sent.toSorted((a, b) => Number(a.changetype === 'REPLACE') - Number(b.changetype === 'REPLACE')) }
+}
+
+/** What makes room comes first; an alias last, so that a refusal of its neighbours' company names the alias. */
+export function inOrder(writes: readonly MarkedChange<DnsResource>[]): MarkedChange<DnsResource>[] {
+  const rank = ({ change }: MarkedChange<DnsResource>) => {
+    if (change.after === null) return 0
+    return change.after.kind === 'rrset' && change.after.type === 'CNAME' ? 2 : 1
+  }
+  return writes.toSorted((a, b) => rank(a) - rank(b))
 }
 
 export type NewZone = {
@@ -166,8 +174,9 @@ export function namedIn(error: string, writes: readonly MarkedChange<DnsResource
   return writes.filter(({ change }) => {
     const resource = change.after ?? change.before
     if (resource?.kind !== 'rrset') return false
-    const { owner, type } = canonicalRRset(resource)
-    const name = dotted(owner)
+    const { owner, type } = resource
+    // The server escapes less than we do.
+    const name = dotted(owner).replace(/\\([^\d.\\])/g, '$1')
     // The words of a record, of an RRset, and of a name alone (RRset by its spelling).
     return [`Record ${name}/${type} `, `RRset ${name} IN ${type}`, `Name '${name}' `].some(words =>
       error.includes(words),

@@ -23,10 +23,14 @@ export function isOurType(type: string): type is RecordType {
   return Object.hasOwn(types, type)
 }
 
-/** @returns undefined when the value is none of its type. */
+/**
+ * @returns undefined when the value is none of its type, and for a CAA without a value: PowerDNS 4.7 over LMDB dies of
+ * it, again at each reading. `";"` means the same (RFC 8659 section 4.2).
+ */
 export function toContent(type: RecordType, value: string, serial: number): string | undefined {
   const rdata = parseRdata(type, value)
-  return rdata === undefined ? undefined : formatMasterValue(rdata, serial)
+  if (rdata === undefined || (rdata.type === 'CAA' && rdata.value === '')) return undefined
+  return formatMasterValue(rdata, serial)
 }
 
 /** Content that a third party wrote otherwise than we would stays as it is, so that it shows up as what it is. */
@@ -36,12 +40,19 @@ export function fromContent(type: RecordType, content: string): string {
     const fields = content.split(/\s+/)
     return fields.length === 7 ? [...fields.slice(0, 2), ...fields.slice(3)].join(' ') : content
   }
+  if (type === 'AAAA') return content.replace(/:(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, ...octets) => `:${hextets(octets)}`)
   if (type !== 'CAA') return content
   const parts = /^(\d+)\s+([a-z0-9]+)\s+(.+)$/is.exec(content)
   const flags = Number(parts?.[1])
   const value = textOf(parts?.[3] ?? '')
   if (parts === null || value === undefined || flags > 255) return content
   return formatRdata({ type: 'CAA', flags, tag: (parts[2] ?? '').toLowerCase(), value })
+}
+
+/** PowerDNS writes `::1:0` with its end as an IPv4 address, which a parser may take for one mapped to IPv6 (RFC 4291 section 2.5.5). */
+function hextets(octets: readonly string[]): string {
+  const [a = 0, b = 0, c = 0, d = 0] = octets.map(Number)
+  return `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`
 }
 
 /** The serial in a SOA's content; undefined when there is none. */

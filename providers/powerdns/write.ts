@@ -6,11 +6,11 @@
 import type { Clock } from '../../agent/core/clock.ts'
 import type { Outcome } from '../../agent/model/change.ts'
 import type { DnsResource } from '../../agent/standards/dns-resource.ts'
-import { parseRdata } from '../../agent/standards/dns-text.ts'
 import { conflict, type Judgement, judge, write } from '../judge.ts'
 import { type MarkedChange, type Observed, ProviderFailure } from '../provider.ts'
 import { type Api, firstPauseMs, type WriteResult } from './api.ts'
-import { namedIn, patchBody, zoneBody } from './body.ts'
+import { inOrder, namedIn, patchBody, zoneBody } from './body.ts'
+import { toContent } from './content.ts'
 import { type MarkPlace, rrsetKey } from './marks.ts'
 import type { Gate } from './pool.ts'
 import { parseJson, parseZone } from './reply.ts'
@@ -48,7 +48,7 @@ export async function applyZone(
   /** The last write without a clear reply: what is still pending may have been done, or may yet be. */
   let doubt: (WriteResult & { kind: 'unclear' }) | undefined
   try {
-    settle(changes.filter(isUnwritable), 'failed', 'a value is none of its type')
+    settle(changes.filter(isUnwritable), 'failed', 'PowerDNS cannot hold one of its values')
     const place = await context.api.markPlace(signal)
     const widths = { patch: Number.POSITIVE_INFINITY }
     let blind = changes.every(({ change }) => change.action === 'create') && changes.some(isZone)
@@ -106,7 +106,7 @@ async function nextStep(context: WriteContext, situation: Situation, signal: Abo
   const writes = judgeAll(standing, [...pending], creation !== undefined, settle)
   if (writes.length === 0) return undefined
   const serial = Math.floor(clock.now() / 1000) % 2 ** 32
-  const rrsets = writes.filter(marked => !isZone(marked))
+  const rrsets = inOrder(writes.filter(marked => !isZone(marked)))
   if (standing === undefined) {
     if (creation === undefined) return undefined
     // A refusal that names no RRset may be the zone's own: it is made bare, and the RRsets follow.
@@ -187,5 +187,5 @@ function isZone({ change }: Marked): boolean {
 }
 
 function isUnwritable({ change: { after } }: Marked): boolean {
-  return after?.kind === 'rrset' && after.values.some(value => parseRdata(after.type, value) === undefined)
+  return after?.kind === 'rrset' && after.values.some(value => toContent(after.type, value, 0) === undefined)
 }
