@@ -74,23 +74,34 @@ export function nextSerial(serial: number): number {
 
 /** The text of character-strings, put together; undefined when they are none or their octets are no UTF-8. */
 export function textOf(content: string): string | undefined {
-  const octets: number[] = []
-  let rest = content.trim()
-  if (rest === '') return undefined
-  while (rest !== '') {
-    const string = /^(?:"((?:[^"\\]|\\\d{3}|\\[^\d])*)"|((?:[^"\\\s]|\\\d{3}|\\[^\d])+))(?:\s+|$)/su.exec(rest)
-    if (string === null) return undefined
-    for (const piece of (string[1] ?? string[2] ?? '').match(/\\\d{3}|\\[^\d]|[^\\]/gsu) ?? []) {
-      if (!/^\\\d{3}$/.test(piece)) octets.push(...Buffer.from(piece.startsWith('\\') ? piece.slice(1) : piece))
-      else if (Number(piece.slice(1)) > 255) return undefined
-      else octets.push(Number(piece.slice(1)))
-    }
-    rest = rest.slice(string[0].length)
+  const parts: Uint8Array[] = []
+  const string = /\s*(?:"([^"\\]*(?:\\.[^"\\]*)*)"|([^"\\\s]*(?:\\.[^"\\\s]*)+|[^"\\\s]+))(?=\s|$)/suy
+  const text = content.trim()
+  while (string.lastIndex < text.length) {
+    const found = string.exec(text)
+    const octets = found === null ? undefined : unescaped(found[1] ?? found[2] ?? '')
+    if (octets === undefined) return undefined
+    parts.push(octets)
   }
   try {
     // A byte order mark is text like any other here.
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(octets))
+    return text === '' ? undefined : utf8.decode(Buffer.concat(parts))
   } catch {
     return undefined
   }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** RFC 1035 section 5.1: `\DDD` is an octet, a backslash before anything else only takes its meaning away. */
+function unescaped(text: string): Uint8Array | undefined {
+  if (!text.includes('\\')) return Buffer.from(text)
+  const parts: Uint8Array[] = []
+  let length = 0
+  for (const [piece, code, character] of text.matchAll(/\\(\d{3})|\\([^\d])|[^\\]+/gsu)) {
+    length += piece.length
+    if (code !== undefined && Number(code) > 255) return undefined
+    parts.push(code === undefined ? Buffer.from(character ?? piece) : Uint8Array.of(Number(code)))
+  }
+  return length === text.length ? Buffer.concat(parts) : undefined
 }
