@@ -12,6 +12,7 @@ import { type MarkPlace, markPlaceOf } from './marks.ts'
 import { type FoundZone, type ListedZone, parseError, parseJson, parseLaunch, parseList, parseZone } from './reply.ts'
 
 const attemptsMax = 4 // of one reading: a locked database or a proxy that restarts gives way within a second
+const timeoutsMax = 2 // of one reading: a server that hangs must not hold a pass for minutes
 const readingsMax = 6 // until two agree; a zone that is written more often than it can be read is not read
 export const firstPauseMs = 40 // doubled at each attempt
 
@@ -60,15 +61,16 @@ export function createApi(http: HttpClient, serverId: string, clock: Clock): Api
 
   /** One reading, begun anew after a fault that passes. 404 is an answer. */
   async function read<T>(path: string, signal: AbortSignal, parse: (json: unknown) => T | undefined) {
-    for (let attempt = 1, pauseMs = firstPauseMs; ; attempt += 1, pauseMs *= 2) {
+    for (let attempt = 1, timeouts = 0, pauseMs = firstPauseMs; ; attempt += 1, pauseMs *= 2) {
       const call = await http.call('GET', path, undefined, signal)
       const status = call.kind === 'reply' ? call.status : 0
       if (call.kind === 'reply' && status === 404) return { body: '', value: undefined }
       const value = call.kind === 'reply' && status === 200 ? parse(parseJson(call.body)) : undefined
       if (call.kind === 'reply' && value !== undefined) return { body: call.body, value }
       const failure = failureOf(call)
-      const passes = failure.retry === 'later' && failure.kind !== 'timeout' && call.kind !== 'unsent'
-      if (!passes || attempt === attemptsMax) throw failure
+      if (failure.kind === 'timeout') timeouts += 1
+      const passes = failure.retry === 'later' && timeouts < timeoutsMax && call.kind !== 'unsent'
+      if (!passes || attempt === attemptsMax || signal.aborted) throw failure
       await clock.sleep(pauseMs, signal)
     }
   }

@@ -2,7 +2,7 @@
  * The bodies of the requests that write: all RRsets of a new zone, or all changed RRsets of one that stands. What is
  * not ours in an RRset that we write (disabled records, comments of others) goes along as it was. Pure.
  */
-import { canonicalRRset, type DnsResource } from '../../agent/standards/dns-resource.ts'
+import type { DnsResource } from '../../agent/standards/dns-resource.ts'
 import type { MarkedChange } from '../provider.ts'
 import { nextSerial, serialOf, toContent, withSerial } from './content.ts'
 import {
@@ -19,6 +19,11 @@ import {
 } from './marks.ts'
 import type { WireComment, WireRecord } from './reply.ts'
 import { disabledOf, placeholderSoa, type Standing, toStanding } from './standing.ts'
+
+function isSoa({ change }: MarkedChange<DnsResource>): boolean {
+  const resource = change.after ?? change.before
+  return resource?.kind === 'rrset' && resource.type === 'SOA'
+}
 
 type SentRRset = {
   readonly name: string
@@ -47,13 +52,24 @@ export function patchBody(
   const current = serialOf(apexSoa?.records[0]?.content ?? '') ?? firstSerial
   // A server that edits serials raises the one that it is given; the others take it as it is.
   const serial = found.soaEditApi === '' && apexSoa !== undefined ? nextSerial(current) : current
-  const sent = writes.map(write => sentRRset(standing, write, place, serial))
-  const soaWritten = sent.some(({ type, changetype }) => type === 'SOA' && changetype === 'REPLACE')
+  const soaWrite = writes.find(isSoa)
   // A SOA that goes leaves its place to the filling.
-  if (!soaWritten) sent.push(...sentSoa(standing, writes, place, serial))
+  const going = soaWrite !== undefined && soaWrite.change.after === null
+  const sent = writes
+    .filter(write => !going || write !== soaWrite)
+    .map(write => sentRRset(standing, write, place, serial))
+  if (going || soaWrite === undefined) sent.push(...sentSoa(standing, going, place, serial))
   sent.push(...sentList(standing, writes, place))
-  // What makes room comes first: an alias may take the place of addresses in the same request.
   return { rrsets: sent.toSorted((a, b) => Number(a.changetype === 'REPLACE') - Number(b.changetype === 'REPLACE')) }
+}
+
+/** What makes room comes first; an alias last, so that a refusal of its neighbours' company names the alias. */
+export function inOrder(writes: readonly MarkedChange<DnsResource>[]): MarkedChange<DnsResource>[] {
+  const rank = ({ change }: MarkedChange<DnsResource>) => {
+    if (change.after === null) return 0
+    return change.after.kind === 'rrset' && change.after.type === 'CNAME' ? 2 : 1
+  }
+  return writes.toSorted((a, b) => rank(a) - rank(b))
 }
 
 export type NewZone = {
@@ -103,14 +119,8 @@ function sentRRset(
 }
 
 /** The SOA where it isn't among the writes: its serial rises where the server doesn't see to it, and it is never absent. */
-function sentSoa(
-  { found, wires }: Standing,
-  writes: readonly MarkedChange<DnsResource>[],
-  place: MarkPlace,
-  serial: number,
-): SentRRset[] {
+function sentSoa({ found, wires }: Standing, going: boolean, place: MarkPlace, serial: number): SentRRset[] {
   const wire = wires.get(rrsetKey({ owner: found.apex, type: 'SOA' }))
-  const going = writes.some(({ change }) => change.after === null && change.ref.key.endsWith('/SOA'))
   const target = { name: dotted(found.apex), type: 'SOA', changetype: 'REPLACE' } as const
   if (wire === undefined || wire.records.length === 0 || going) {
     // A zone of somebody else's that has none is none of our business.
@@ -164,8 +174,9 @@ export function namedIn(error: string, writes: readonly MarkedChange<DnsResource
   return writes.filter(({ change }) => {
     const resource = change.after ?? change.before
     if (resource?.kind !== 'rrset') return false
-    const { owner, type } = canonicalRRset(resource)
-    const name = dotted(owner)
+    const { owner, type } = resource
+    // The server escapes less than we do.
+    const name = dotted(owner).replace(/\\([^\d.\\])/g, '$1')
     // The words of a record, of an RRset, and of a name alone (RRset by its spelling).
     return [`Record ${name}/${type} `, `RRset ${name} IN ${type}`, `Name '${name}' `].some(words =>
       error.includes(words),

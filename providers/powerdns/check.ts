@@ -1,7 +1,8 @@
 /** What PowerDNS cannot hold, beside what no server can. Pure. */
 import type { Diagnostic } from '../../agent/core/diagnostic.ts'
+import type { RecordType } from '../../agent/model/resource.ts'
 import { bareName, checkDnsForm, type DnsResource, dnsError, zoneOf } from '../../agent/standards/dns-resource.ts'
-import { type parseRdata, splitText } from '../../agent/standards/dns-text.ts'
+import { parseRdata, splitText } from '../../agent/standards/dns-text.ts'
 import { toContent } from './content.ts'
 import { isMarkList } from './marks.ts'
 
@@ -20,15 +21,25 @@ export function checkPowerDns(resource: DnsResource): readonly Diagnostic[] {
   if (resource.kind === 'zone') return []
   const { owner, type, values } = resource
   // Half a character of UTF-16 has no octets of its own, and would be read back as another.
-  for (const value of values)
-    if (!value.isWellFormed()) return [dnsError('E-RECORD-VALUE', { found: JSON.stringify(value), type }, resource)]
+  const wrong = values.find(
+    value => !value.isWellFormed() || toContent(type, value, 0) === undefined || !hasHost(type, value),
+  )
+  if (wrong !== undefined) return [dnsError('E-RECORD-VALUE', { found: JSON.stringify(wrong), type }, resource)]
   const octets = values.reduce((sum, value) => sum + recordOctets + dataOctets(type, value), 0)
   if (octets <= rrsetOctetsMax) return []
   return [dnsError('E-RECORD-SIZE', { owner, type, octets: String(octets), max: String(rrsetOctetsMax) }, resource)]
 }
 
+/** The API takes nothing but a host's name where one is meant (RFC 952, RFC 1123), though the others' parsers do. */
+function hasHost(type: RecordType, value: string): boolean {
+  const rdata = parseRdata(type, value)
+  const host =
+    rdata?.type === 'MX' ? rdata.exchange : rdata?.type === 'NS' || rdata?.type === 'SRV' ? rdata.target : '.'
+  return host === '.' || host.split('.').every(label => /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(label))
+}
+
 /** Text exactly; for the other types, whose text is never shorter than their data, an upper bound. */
-function dataOctets(type: Parameters<typeof parseRdata>[0], value: string): number {
+function dataOctets(type: RecordType, value: string): number {
   if (type === 'TXT') return splitText(value).reduce((sum, octets) => sum + octets.length + 1, 0)
   return Math.max(Buffer.byteLength(toContent(type, value, 0) ?? ''), 20)
 }

@@ -1,37 +1,21 @@
 /**
- * The changes of one zone: read, judge each, write what is to be written in one request, and settle what became of it.
- * The API has no condition to hold a write to, so the reading right before it is the lock. A request without a clear
- * reply is never believed either way: the zone is read again and judged again, so nothing is made twice.
+ * The changes of one zone, until each has its outcome. The API has no condition to hold a write to, so the reading right
+ * before it is the lock. A request without a clear reply is believed neither way: the zone is read and judged again, so
+ * nothing is made twice and nothing is called done that isn't there.
  */
-import type { Clock } from '../../agent/core/clock.ts'
 import type { Outcome } from '../../agent/model/change.ts'
-import type { DnsResource } from '../../agent/standards/dns-resource.ts'
-import { parseRdata } from '../../agent/standards/dns-text.ts'
-import { conflict, type Judgement, judge, write } from '../judge.ts'
-import { type MarkedChange, type Observed, ProviderFailure } from '../provider.ts'
-import { type Api, firstPauseMs, type WriteResult } from './api.ts'
-import { namedIn, patchBody, zoneBody } from './body.ts'
-import { type MarkPlace, rrsetKey } from './marks.ts'
-import type { Gate } from './pool.ts'
-import { parseJson, parseZone } from './reply.ts'
-import { isCopy, leftAfter, observedZone, type Standing, toStanding } from './standing.ts'
+import { ProviderFailure } from '../provider.ts'
+import { firstPauseMs, type WriteResult } from './api.ts'
+import { namedIn } from './body.ts'
+import { isUnwritable, type Marked, type Settle } from './judging.ts'
+import { nextStep, type StepContext } from './step.ts'
 
 const attemptsMax = 7 // of a write without a clear reply; with pauses that double, about five seconds
-
-export type WriteContext = {
-  readonly api: Api
-  readonly gate: Gate
-  readonly clock: Clock
-  /** Of new zones. */
-  readonly kind: string
-}
-
-type Marked = MarkedChange<DnsResource>
-type Settle = (changes: readonly Marked[], result: Outcome['result'], detail?: string) => void
+const attemptsAfterAbortMax = 3 // what was begun gets its chance to be known, not the whole of our patience
 
 /** Never throws but on a broken invariant. @param changes canonical, of this zone only. */
 export async function applyZone(
-  context: WriteContext,
+  context: StepContext,
   apex: string,
   changes: readonly Marked[],
   signal: AbortSignal,
@@ -45,151 +29,92 @@ export async function applyZone(
       outcomes.push(detail === undefined ? { ref, result } : { ref, result, detail })
     }
   }
-  /** The last write without a clear reply: what is still pending may have been done, or may yet be. */
-  let doubt: (WriteResult & { kind: 'unclear' }) | undefined
+  const progress: Progress = { patchMax: Number.POSITIVE_INFINITY, begun: false, doubt: undefined }
   try {
-    settle(changes.filter(isUnwritable), 'failed', 'a value is none of its type')
+    settle(changes.filter(isUnwritable), 'failed', 'PowerDNS cannot hold one of its values')
     const place = await context.api.markPlace(signal)
-    const widths = { patch: Number.POSITIVE_INFINITY }
-    let blind = changes.every(({ change }) => change.action === 'create') && changes.some(isZone)
-    for (let attempt = 1, pauseMs = firstPauseMs; pending.size > 0; ) {
-      const step = await nextStep(context, { apex, pending, place, blind, patchMax: widths.patch, settle }, signal)
+    // A new zone is sent without a look: the server itself refuses one that stands.
+    let blind = changes.every(({ change }) => change.action === 'create') && changes.some(isZoneCreation)
+    for (let attempt = 1, pauseMs = firstPauseMs; pending.size > 0; blind = false) {
+      const spent = attempt > (signal.aborted ? attemptsAfterAbortMax : attemptsMax)
+      const situation = { apex, pending, place, blind, patchMax: progress.patchMax, settle, mayWrite: !spent }
+      const step = await context.gate.run(async () => {
+        if (signal.aborted && !progress.begun) return undefined
+        // What was begun is looked at even after an abort: else its outcome would be unknown.
+        return nextStep(context, situation, progress.begun ? never : signal, () => {
+          progress.begun = true
+        })
+      })
       if (step === undefined) break
-      const { result, sent } = step
-      if (result.kind === 'done') {
-        settle(sent, 'applied')
-        widths.patch = Number.POSITIVE_INFINITY
-      } else if (result.kind === 'refused') settleRefused(result.detail, sent, widths, settle)
-      else if (result.kind === 'barred')
-        settle([...pending], doubt?.mayHappen ? 'unknown' : 'failed', result.failure.message)
-      if (result.kind === 'unclear' || (result.kind === 'moved' && !blind)) {
-        if (result.kind === 'unclear') {
-          doubt = result
-          if (result.busy) context.gate.narrow()
-        }
-        if (attempt === attemptsMax || signal.aborted) break
+      take(step.result, step.sent, pending, progress, settle)
+      if (step.result.kind === 'unclear' && step.result.busy) context.gate.narrow()
+      if (step.result.kind === 'unclear' || (step.result.kind === 'moved' && !blind)) {
         await context.clock.sleep(pauseMs, signal)
         attempt += 1
         pauseMs *= 2
       }
-      blind = false
     }
-    const detail = doubt?.failure.message ?? 'the zone comes and goes'
-    settle([...pending], doubt?.mayHappen ? 'unknown' : 'failed', detail)
+    settle([...pending], leftResult(progress, signal), leftDetail(progress))
   } catch (error) {
     if (!(error instanceof ProviderFailure)) throw error
-    settle([...pending], doubt === undefined ? 'failed' : 'unknown', error.message)
+    // Without a look at it, what had no clear reply may stand as well as not.
+    settle([...pending], progress.doubt === undefined ? leftResult(progress, signal) : 'unknown', error.message)
   }
   return outcomes
 }
 
-type Situation = {
-  readonly apex: string
-  readonly pending: ReadonlySet<Marked>
-  readonly place: MarkPlace
-  /** A new zone is sent without a look: the server itself refuses one that stands. */
-  readonly blind: boolean
-  /** RRsets in one request, after a refusal that named none. */
-  readonly patchMax: number
-  readonly settle: Settle
+const never = new AbortController().signal
+
+type Progress = {
+  /** RRsets in one request, fewer after a refusal that named none. */
+  patchMax: number
+  /** Something was sent. */
+  begun: boolean
+  /** The last write without a clear reply. */
+  doubt: (WriteResult & { kind: 'unclear' }) | undefined
 }
 
-type Step = { readonly result: WriteResult; readonly sent: readonly Marked[] }
-
-/** Reads, judges and writes once; undefined when nothing is left to write. */
-async function nextStep(context: WriteContext, situation: Situation, signal: AbortSignal): Promise<Step | undefined> {
-  const { api, gate, clock, kind } = context
-  const { apex, pending, place, blind, patchMax, settle } = situation
-  const found = blind ? undefined : await api.readZone(apex, signal)
-  const standing = found === undefined ? undefined : toStanding(found)
-  const creation = [...pending].find(marked => isZone(marked) && marked.change.action === 'create')
-  const writes = judgeAll(standing, [...pending], creation !== undefined, settle)
-  if (writes.length === 0) return undefined
-  const serial = Math.floor(clock.now() / 1000) % 2 ** 32
-  const rrsets = writes.filter(marked => !isZone(marked))
-  if (standing === undefined) {
-    if (creation === undefined) return undefined
-    // A refusal that names no RRset may be the zone's own: it is made bare, and the RRsets follow.
-    const sent = [creation, ...rrsets.slice(0, Math.max(0, patchMax - 1))]
-    const zone = { apex, kind, mark: creation.mark, serial }
-    const body = zoneBody(zone, sent.slice(1), place)
-    const result = await gate.run(() => api.createZone(body))
-    return { result: whole(api, apex, body.rrsets.length, result), sent }
+function take(
+  result: WriteResult,
+  sent: readonly Marked[],
+  pending: ReadonlySet<Marked>,
+  progress: Progress,
+  settle: Settle,
+): void {
+  switch (result.kind) {
+    case 'done':
+      progress.patchMax = Number.POSITIVE_INFINITY
+      settle(sent, 'applied')
+      break
+    case 'refused': {
+      const named = namedIn(result.detail, sent)
+      // When it names none, fewer are tried at once, until the one at fault is alone.
+      if (named.length === 0 && sent.length > 1) progress.patchMax = Math.ceil(sent.length / 2)
+      else settle(named.length > 0 ? named : sent, 'failed', result.detail)
+      break
+    }
+    case 'barred':
+      settle([...pending], progress.doubt?.mayHappen ? 'unknown' : 'failed', result.failure.message)
+      break
+    case 'unclear':
+      // A later failure that did nothing doesn't take back what an earlier one may yet do.
+      progress.doubt = { ...result, mayHappen: result.mayHappen || progress.doubt?.mayHappen === true }
+      break
+    case 'moved':
+      break
   }
-  // A zone that is adopted gets its mark alone, and before its RRsets.
-  const adoption = writes.find(marked => isZone(marked) && marked.change.action === 'update')
-  if (adoption !== undefined)
-    return { result: await gate.run(() => api.setAccount(apex, adoption.mark)), sent: [adoption] }
-  const deletion = writes.find(marked => isZone(marked) && marked.change.action === 'delete')
-  if (deletion !== undefined) return { result: await gate.run(() => api.deleteZone(apex)), sent: writes }
-  const sent = rrsets.slice(0, patchMax)
-  const body = patchBody(standing, sent, place, serial)
-  return { result: await gate.run(() => api.patchZone(apex, body)), sent }
 }
 
-/** A reply that says "made" and doesn't show what was made is none. */
-function whole(api: Api, apex: string, count: number, result: WriteResult): WriteResult {
-  if (result.kind !== 'done') return result
-  const zone = parseZone(parseJson(result.body))
-  if (zone?.apex === apex && zone.rrsets.length >= count) {
-    api.believe(apex, result.body)
-    return result
-  }
-  const failure = new ProviderFailure('malformed-reply', 'PowerDNS did not show the new zone', { retry: 'later' })
-  return { kind: 'unclear', failure, mayHappen: true, busy: false }
+function leftResult({ begun, doubt }: Progress, signal: AbortSignal): Outcome['result'] {
+  if (doubt?.mayHappen) return 'unknown'
+  return signal.aborted && !begun ? 'skipped' : 'failed'
 }
 
-/** Settles what needs no write and gives the rest. */
-function judgeAll(standing: Standing | undefined, pending: readonly Marked[], creating: boolean, settle: Settle) {
-  const writes: Marked[] = []
-  const going = new Set<string>()
-  const take = (marked: Marked, judgement: Judgement) => {
-    if (judgement.verdict === 'write') writes.push(marked)
-    else if (judgement.verdict === 'conflict') settle([marked], 'conflict', judgement.detail)
-    else settle([marked], 'applied')
-    return judgement.verdict === 'write'
-  }
-  for (const marked of pending.filter(one => !isZone(one))) {
-    const resource = marked.change.after ?? marked.change.before
-    const key = resource?.kind === 'rrset' ? rrsetKey(resource) : ''
-    const judgement = judge(marked, standing?.observed.get(key))
-    const written = take(marked, judgement.verdict === 'write' ? judgePlace(standing, creating) : judgement)
-    if (written && marked.change.action === 'delete') going.add(key)
-  }
-  for (const marked of pending.filter(isZone)) {
-    const observed = standing === undefined ? undefined : observedZone(standing)
-    const judgement = judge(marked, observed as Observed<DnsResource> | undefined)
-    const deleting = judgement.verdict === 'write' && marked.change.action === 'delete' && standing !== undefined
-    take(marked, deleting ? judgeDeletion(standing, going) : judgement)
-  }
-  return writes
+function leftDetail({ begun, doubt }: Progress): string {
+  if (!begun) return 'broken off before it began'
+  return doubt?.failure.message ?? 'the zone comes and goes'
 }
 
-function judgePlace(standing: Standing | undefined, creating: boolean): Judgement {
-  if (standing === undefined) return creating ? write : conflict('its zone does not exist')
-  return isCopy(standing.found) ? conflict('its zone is a copy of another server’s') : write
-}
-
-/** What is left in a zone is someone else's or was edited: a mark alone doesn't let it go with the zone. */
-function judgeDeletion(standing: Standing, going: ReadonlySet<string>): Judgement {
-  const left = leftAfter(standing, going)
-  if (left.length === 0) return write
-  const named = left.slice(0, 3).join(', ')
-  return conflict(`${left.length} RRsets are left in it: ${named}${left.length > 3 ? ', …' : ''}`)
-}
-
-/** The RRsets that the refusal names fail, the others go on; when it names none, fewer are tried at once. */
-function settleRefused(detail: string, sent: readonly Marked[], widths: { patch: number }, settle: Settle): void {
-  const named = namedIn(detail, sent)
-  if (named.length > 0) settle(named, 'failed', detail)
-  else if (sent.length > 1) widths.patch = Math.ceil(sent.length / 2)
-  else settle(sent, 'failed', detail)
-}
-
-function isZone({ change }: Marked): boolean {
-  return change.ref.kind === 'zone'
-}
-
-function isUnwritable({ change: { after } }: Marked): boolean {
-  return after?.kind === 'rrset' && after.values.some(value => parseRdata(after.type, value) === undefined)
+function isZoneCreation({ change }: Marked): boolean {
+  return change.ref.kind === 'zone' && change.action === 'create'
 }

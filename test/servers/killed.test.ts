@@ -28,7 +28,7 @@ function manifest(round: number): string {
 
 describeServers(
   'the agent killed over real servers',
-  () => whyNoSlapd() ?? whyNoPdns(),
+  () => whyNoSlapd() ?? whyNoPdns('lmdb'),
   () => {
     let slapd: Slapd
     let pdns: Pdns
@@ -36,7 +36,7 @@ describeServers(
 
     beforeAll(async () => {
       slapd = await startSlapd()
-      pdns = await startPdns('lmdb')
+      pdns = await startPdns({ backend: 'lmdb', durable: 'durable' })
       estate = await createEstate(
         { 'hospital.yaml': manifest(0) },
         { config: '  limits: { deletes: 100, updatePercent: 100 }' },
@@ -56,7 +56,7 @@ describeServers(
     }, 60_000)
     afterAll(async () => {
       await estate?.[Symbol.asyncDispose]()
-      await pdns?.close()
+      await pdns?.stop()
       await slapd?.close()
     })
 

@@ -9,7 +9,7 @@ import { afterEach, expect, test } from 'vitest'
 import { createEstate } from '../support/estate.ts'
 import { startBind, whyNoBind } from './bind.ts'
 import { startKnot, whyNoKnot } from './knot.ts'
-import { type backends, startPdns, whyNoPdns } from './pdns.ts'
+import { backends, startPdns, whyNoPdns } from './pdns.ts'
 import { startSlapd, whyNoSlapd } from './slapd.ts'
 import { describeServers } from './suite.ts'
 
@@ -43,7 +43,7 @@ const directories: Readonly<Record<string, (secret: Secrets) => Promise<Side>>> 
 const edited = { owner: 'hcg.sld.cu', other: 'ajeno.hcg.sld.cu' }
 
 async function powerDns(secret: Secrets, backend: (typeof backends)[number]): Promise<Side> {
-  const pdns = await startPdns(backend)
+  const pdns = await startPdns({ backend })
   const records = (...contents: string[]) => contents.map(content => ({ content, disabled: false }))
   return {
     line: `dns: { kind: powerdns, url: "${pdns.url}", apiKey: ${secret('pdns', pdns.key.reveal())} }`,
@@ -54,7 +54,7 @@ async function powerDns(secret: Secrets, backend: (typeof backends)[number]): Pr
       ]
       expect((await pdns.api('PATCH', '/zones/hcg.sld.cu.', { rrsets })).status).toBe(204)
     },
-    close: pdns.close,
+    close: pdns.stop,
   }
 }
 
@@ -97,7 +97,8 @@ async function byUpdate({ third }: Pick<Awaited<ReturnType<typeof startBind>>, '
   expect(third.nsupdate(lines)).toMatchObject({ status: 0 })
 }
 
-const whyNot = () => whyNoSlapd() ?? whyNoPdns() ?? whyNoBind() ?? whyNoKnot()
+const whyNot = () =>
+  [whyNoSlapd(), ...backends.map(whyNoPdns), whyNoBind(), whyNoKnot()].find(why => why !== null) ?? null
 
 describeServers('the example fleet on every pair', whyNot, () => {
   const closes: (() => Promise<void>)[] = []

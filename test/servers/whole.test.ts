@@ -36,7 +36,10 @@ const school = institutionText('escuela', {
 function whyNot(): string | null {
   const modules = ['/usr/lib/postfix/postfix-ldap.so', '/usr/lib/dovecot/modules/auth/libauthdb_ldap.so']
   return (
-    whyNoSlapd() ?? whyNoPdns() ?? whyNoServers() ?? absentOf(['/usr/bin/fetchmail', '/usr/sbin/smtp-sink', ...modules])
+    whyNoSlapd() ??
+    whyNoPdns('gsqlite3') ??
+    whyNoServers() ??
+    absentOf(['/usr/bin/fetchmail', '/usr/sbin/smtp-sink', ...modules])
   )
 }
 
@@ -63,7 +66,7 @@ describeServers('the whole, on OpenLDAP, PowerDNS, Postfix and Dovecot', whyNot,
 
   beforeAll(async () => {
     slapd = await startSlapd()
-    pdns = await startPdns('gsqlite3')
+    pdns = await startPdns({ backend: 'gsqlite3' })
     const [policyPort, sinkPort] = [await freePort(), await freePort()]
     const { url, caFile, base, agentDn, readerDn, password: secret } = slapd
     servers = await startMailServers({
@@ -110,7 +113,7 @@ describeServers('the whole, on OpenLDAP, PowerDNS, Postfix and Dovecot', whyNot,
     await sink?.stop()
     await estate?.[Symbol.asyncDispose]()
     await servers?.stop()
-    await pdns?.close()
+    await pdns?.stop()
     await slapd?.close()
   })
 
