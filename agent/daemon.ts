@@ -9,11 +9,13 @@ import { createLivePolicy, type LivePolicy } from './control/live.ts'
 import { operations, runOperation } from './control/operations.ts'
 import { controlSocketPath, type OperationResult } from './control/protocol.ts'
 import { listenControl } from './control/server.ts'
+import { changedDomains, createVerifier } from './control/verification.ts'
 import { BrokenInvariant } from './core/assert.ts'
 import { type Clock, formatInstant } from './core/clock.ts'
 import type { Log } from './core/log.ts'
 import type { Open } from './main.ts'
 import type { AgentConfig } from './model/world.ts'
+import { daemonActor } from './reconcile/engine.ts'
 import { startLoop } from './reconcile/loop.ts'
 import { every } from './reconcile/schedule.ts'
 
@@ -49,6 +51,7 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
     clock,
     trusted: () => open.findings(config.operator.language).length === 0,
   })
+  const verifier = createVerifier({ ...open, daemon: { pid: process.pid } }, daemonActor, stop.signal)
   const control = await listenControl(controlSocketPath(config.stateFolder), dispatch, log)
   log.write('info', 'listening', {
     policy: live.addresses,
@@ -87,6 +90,7 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
       projection: live,
       signal: stop.signal,
       afterPass: signal => afterPass(context, signal),
+      passed: outcomes => verifier.later(changedDomains(outcomes)),
       fail(error) {
         exit = error instanceof BrokenInvariant ? 70 : 1
         log.write('error', 'this is a bug in mailwarden', {
@@ -100,6 +104,7 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
     log.write('info', 'ready', { register: engine.history.size })
     greet()
     await loop.ended
+    await verifier.idle()
   }
 
   /** For whoever started it in a terminal: where it listens, and what to try next. The log goes to standard error. */
@@ -122,6 +127,7 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
       daemon: { pid: process.pid, startedAt },
       signal: stop.signal,
       retry: () => retry(),
+      verifyLater: verifier.later,
       stop: () => stop.abort(),
     }
   }

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { mkdir, open, rename } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
-import type { CredentialStore, MailHost, Notifier } from '../providers/provider.ts'
+import type { CredentialStore, MailHost, Notifier, Prober } from '../providers/provider.ts'
 import { CommandFailure, exits, type Io } from './cli/io.ts'
 import { authenticateCaller } from './control/caller.ts'
 import { heldMailStore } from './control/held-mail.ts'
@@ -22,6 +22,7 @@ import { createEstateReader, loadEstate } from './manifest/load.ts'
 import type { Language } from './model/entity.ts'
 import type { DomainName } from './model/name.ts'
 import type { AgentConfig } from './model/world.ts'
+import { createProber } from './prober.ts'
 import { Engine } from './reconcile/engine.ts'
 import { type Lock, takeLock } from './reconcile/lock.ts'
 import { createQueue } from './reconcile/queue.ts'
@@ -46,6 +47,7 @@ export type Open = AsyncDisposable & {
   readonly credentials: CredentialStore
   readonly notifier: Notifier
   readonly hosts: readonly MailHost[]
+  readonly prober: Prober
   /** Sentences about a register that does not verify; empty when it does. */
   readonly findings: (language: Language) => readonly string[]
   /** Resolves when the newest head stands in every witness. */
@@ -116,6 +118,7 @@ async function openForWriting(config: AgentConfig, log: Log, mode: 'write' | 'se
     credentials: opened.credentials,
     notifier: await openNotifier(config.providers.notify, systemClock),
     hosts,
+    prober: createProber(config.verify, systemClock),
     findings: language =>
       register.trust.ok ? [] : register.trust.findings.map(finding => formatFinding(finding, language)),
     witness: () => register.witness(),
@@ -179,6 +182,7 @@ async function openForReading(config: AgentConfig): Promise<Open> {
     credentials: opened.credentials,
     notifier: { send: readOnly },
     hosts: openMailHosts(config.providers.mail, systemClock, host => heldMailStore(engine, host)),
+    prober: createProber(config.verify, systemClock),
     findings: () => verdict.findings,
     witness: async () => {},
     signAgain: readOnly,
@@ -220,6 +224,7 @@ export async function runLocally(
       random,
       live: null,
       retry: () => {},
+      verifyLater: () => {},
       stop: () => {},
     })
   } finally {

@@ -5,8 +5,9 @@
 import type { Diagnostic } from '../agent/core/diagnostic.ts'
 import type { Change, Outcome } from '../agent/model/change.ts'
 import type { HoldScope } from '../agent/model/incident.ts'
-import type { DomainName } from '../agent/model/name.ts'
-import type { Kind, ProviderName, Resource } from '../agent/model/resource.ts'
+import type { Address, DomainName } from '../agent/model/name.ts'
+import type { Kind, ProviderName, Resource, RRsetResource } from '../agent/model/resource.ts'
+import type { Seen } from '../agent/model/verify.ts'
 
 /** `all`, or the domains named (each with everything below it). */
 export type Scope = 'all' | { readonly domains: readonly string[] }
@@ -93,6 +94,22 @@ export type OutgoingNotice = {
 export interface Notifier {
   send(notice: OutgoingNotice): Promise<void>
 }
+
+/**
+ * Looks at the platform as people do who use it. It never throws, changes nothing but the one message of a delivery, and
+ * never claims more than a server said.
+ */
+export interface Prober {
+  /** Whether every name server gives out the same serial and these RRsets. */
+  zone(zone: DomainName, rrsets: readonly RRsetResource[], signal: AbortSignal): Promise<Seen>
+  /** @param door name of a door of the configuration. @param from the address that the client says to have. */
+  login(door: string, account: Address, from: string, signal: AbortSignal): Promise<LoginAnswer>
+  /** A message of the account to itself: submitted, found in the mailbox, deleted. */
+  delivery(account: Address, from: string, signal: AbortSignal): Promise<Seen>
+}
+
+/** `refused` is said of credentials only; `detail` is for people, in the server's words where it spoke. */
+export type LoginAnswer = { readonly result: 'accepted' | 'refused' | 'unreachable'; readonly detail: string }
 
 /** What a mail server keeps open beyond the directory, and a hold must close (contract section 6). */
 export const mailDoors = ['sessions', 'caches', 'queue'] as const

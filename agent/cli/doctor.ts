@@ -152,17 +152,38 @@ type Examined = {
 
 /** Mail hosts as they are configured: a lever that can't work is better known today than at three in the morning. */
 async function hostChecks(config: AgentConfig, io: Io, local: LocalRunner): Promise<Check[]> {
-  if (config.providers.mail.length === 0) return []
+  if (config.providers.mail.length + config.verify.doors.length === 0) return []
   const { json } = await local(config, { operation: 'examine', args: { language: io.language }, user: 'doctor' }, io)
   const hosts = (json['hosts'] ?? []) as readonly Examined[]
-  return hosts.flatMap(({ host, target, trouble, findings }) => {
-    const name = io.say('doctorHost', { host })
-    if (trouble !== null) return [check('mail-host', false, { name, good: target, bad: trouble })]
-    if (findings.length === 0) return [check('mail-host', true, { name, good: target, bad: target })]
-    return findings.map(({ code, parameter, found, wanted }) =>
-      check(code, false, { name, good: target, bad: io.say('doctorParameter', { parameter, found, wanted }) }, 'warn'),
-    )
-  })
+  const doors = (json['doors'] ?? []) as readonly { door: string; trouble: string | null }[]
+  const doorChecks = doors.map(({ door, trouble }) =>
+    check(
+      'login-door',
+      trouble === null,
+      {
+        name: io.say('doctorDoor', { door }),
+        good: io.say('doctorDoorGood'),
+        bad: trouble ?? '',
+      },
+      'warn',
+    ),
+  )
+  return [
+    ...doorChecks,
+    ...hosts.flatMap(({ host, target, trouble, findings }) => {
+      const name = io.say('doctorHost', { host })
+      if (trouble !== null) return [check('mail-host', false, { name, good: target, bad: trouble })]
+      if (findings.length === 0) return [check('mail-host', true, { name, good: target, bad: target })]
+      return findings.map(({ code, parameter, found, wanted }) =>
+        check(
+          code,
+          false,
+          { name, good: target, bad: io.say('doctorParameter', { parameter, found, wanted }) },
+          'warn',
+        ),
+      )
+    }),
+  ]
 }
 
 export async function doctorCommand(io: Io, local: LocalRunner, options: Options): Promise<number> {

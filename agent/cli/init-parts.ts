@@ -3,6 +3,7 @@
  * systems, secrets made on the spot. Pure but for chance: it writes nothing.
  */
 import type { Secret } from '../core/secret.ts'
+import { hashPassword } from '../standards/password.ts'
 
 export const initParts = ['postfix', 'dovecot', 'ldap', 'powerdns', 'bind', 'knot', 'smtp'] as const
 export type InitPart = (typeof initParts)[number]
@@ -13,6 +14,8 @@ export type InitFile = { readonly path: string; readonly text: string; readonly 
 export type InitPlan = {
   /** Lines of `spec.providers`. */
   readonly providers: readonly string[]
+  /** Lines of `spec`, to be used once the mail servers know of them. */
+  readonly later: readonly string[]
   readonly files: readonly InitFile[]
 }
 
@@ -32,7 +35,7 @@ export function parseParts(text: string): { readonly parts: ReadonlySet<InitPart
 }
 
 /** @param makeSecret gives a new random text each time; 32 characters of it are enough for any of these. */
-export function planParts(parts: ReadonlySet<InitPart>, makeSecret: () => Secret): InitPlan {
+export async function planParts(parts: ReadonlySet<InitPart>, makeSecret: () => Secret): Promise<InitPlan> {
   const files: InitFile[] = []
   const secret = (name: string, text: string) => {
     files.push({ path: `secrets/${name}`, text, access: 'private' })
@@ -48,7 +51,28 @@ export function planParts(parts: ReadonlySet<InitPart>, makeSecret: () => Secret
       ? 'notify: { kind: smtp, server: "127.0.0.1:25", tls: none, folder: ./var/outbox }'
       : 'notify: { kind: spool, folder: ./var/outbox }',
   ]
-  return { providers, files }
+  return { providers, later: parts.has('dovecot') ? await verifyLines() : [], files }
+
+  /** With a master user whose password nobody has typed. */
+  async function verifyLines(): Promise<string[]> {
+    const password = makeSecret()
+    const place = secret('verify', password.reveal())
+    files.push({
+      path: 'dovecot/verify-users',
+      text: `mailwarden-verify:${await hashPassword(password)}\n`,
+      access: 'private',
+    })
+    return [
+      'verify:                           # after a change, look at what people see',
+      ...(parts.has('powerdns') || parts.has('bind') || parts.has('knot') ? ['  nameServers: ["127.0.0.1:53"]'] : []),
+      '  doors:',
+      '    - { protocol: imap, server: "mail.operator.example:993" }',
+      ...(parts.has('postfix')
+        ? ['    - { protocol: submission, server: "mail.operator.example:587", tls: starttls }']
+        : []),
+      `  master: { user: mailwarden-verify, password: ${place} }`,
+    ]
+  }
 
   function dnsLine(chosen: ReadonlySet<InitPart>, keyFile: (name: string) => string, make: () => Secret): string {
     if (chosen.has('powerdns'))

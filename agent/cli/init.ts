@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Secret } from '../core/secret.ts'
-import { type InitFile, type InitPart, initParts, parseParts, planParts } from './init-parts.ts'
+import { type InitFile, type InitPart, type InitPlan, initParts, parseParts, planParts } from './init-parts.ts'
 import { CommandFailure, exits, fileFailure, type Io, writeNamed } from './io.ts'
 
 const makeSecret = () => new Secret(randomBytes(24).toString('hex'))
@@ -19,7 +19,7 @@ export type Snippets = (values: {
 
 const policyAddress = '127.0.0.1:10031'
 
-function configText(schema: string, providers: readonly string[]): string {
+function configText(schema: string, { providers, later }: InitPlan): string {
   return `# yaml-language-server: $schema=${schema}/agent.schema.json
 apiVersion: mailwarden/v1
 kind: Agent
@@ -44,7 +44,12 @@ ${providers.map(line => `    ${line}`).join('\n')}
   listen: { policy: [${policyAddress}] }
   schedule: { reconcile: "*/5 * * * *" }
   limits: { deletes: 5, updatePercent: 30 }
-`
+${later.length === 0 ? '' : laterText(later)}`
+}
+
+function laterText(lines: readonly string[]): string {
+  return `  # Once Dovecot has dovecot/mailwarden-verify.conf and dovecot/verify-users:
+${lines.map(line => `  # ${line}\n`).join('')}`
 }
 
 function exampleText(schema: string, today: string): string {
@@ -114,13 +119,13 @@ export async function initCommand(
   const chosen = options.with === undefined ? { parts: new Set<InitPart>() } : parseParts(options.with)
   if ('unknown' in chosen)
     throw new CommandFailure(exits.usage, io.say('initPart', { word: chosen.unknown, known: initParts.join(', ') }))
-  const plan = planParts(chosen.parts, makeSecret)
+  const plan = await planParts(chosen.parts, makeSecret)
   const root = resolve(folder)
   const schemaFolder = fileURLToPath(new URL('../../config/schema', import.meta.url))
   const schemaFrom = (file: string) => relative(dirname(join(root, file)), join(root, 'schema')) || '.'
   const directory = chosen.parts.has('ldap') ? makeSecret() : join(root, 'var', 'directory.db')
   const files: InitFile[] = [
-    { path: 'mailwarden.yaml', text: configText(`./${schemaFrom('mailwarden.yaml')}`, plan.providers) },
+    { path: 'mailwarden.yaml', text: configText(`./${schemaFrom('mailwarden.yaml')}`, plan) },
     { path: 'manifests/example.yaml', text: exampleText(schemaFrom('manifests/example.yaml'), lent.today()) },
     ...(await lent.snippets({ directory, policy: policyAddress })),
     ...plan.files,

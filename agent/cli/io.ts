@@ -1,7 +1,7 @@
 /** What every command gets: where to print, in which language, how it ends, and the files that a person names. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { Language } from '../model/entity.ts'
-import { coloured, type Paint, plain } from './render.ts'
+import { coloured, type Paint, plain } from './paint.ts'
 import { type Say, sayIn, type TextKey } from './texts.ts'
 
 /** Exit codes of the contract, section 4. */

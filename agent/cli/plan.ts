@@ -1,10 +1,12 @@
 /** `plan`, `apply`, `status`, `explain`. */
 import { createInterface } from 'node:readline/promises'
+import type { VerificationView } from '../control/verification.ts'
 import type { PlanView } from '../control/views.ts'
 import { parseInstant } from '../core/clock.ts'
 import { call, finish, type GlobalOptions, type LocalRunner } from './call.ts'
 import { CommandFailure, exits, type Io, readNamedJson, writeNamed } from './io.ts'
 import { type ExplainView, renderApply, renderExplain, renderPlan, renderStatus, type StatusView } from './render.ts'
+import { renderVerify } from './render-verify.ts'
 
 export async function planCommand(
   io: Io,
@@ -75,6 +77,11 @@ async function confirm(io: Io, count: number): Promise<boolean> {
 export async function statusCommand(io: Io, local: LocalRunner, options: GlobalOptions): Promise<number> {
   const result = await call(io, local, options, 'status', {})
   return finish(io, result, json => renderStatus(json as unknown as StatusView, io.say, io.paint))
+}
+
+export async function verifyCommand(io: Io, local: LocalRunner, scope: string[], options: GlobalOptions) {
+  const result = await call(io, local, options, 'verify', { scope })
+  return finish(io, result, json => renderVerify(json['verification'] as VerificationView | null, io.say, io.paint))
 }
 
 type ExplainOptions = GlobalOptions & {

@@ -14,7 +14,7 @@ import { incidentCommands, suspendCommand, withdrawCommand } from './incident.ts
 import { initCommand, type Snippets } from './init.ts'
 import { CommandFailure, createIo, type Environment, exits, fileFailure, type Io, languageOf } from './io.ts'
 import { passwordCommand, tokenCommands } from './people.ts'
-import { applyCommand, explainCommand, planCommand, statusCommand } from './plan.ts'
+import { applyCommand, explainCommand, planCommand, statusCommand, verifyCommand } from './plan.ts'
 import { registerCommands } from './register.ts'
 import { schemaCommand, type Validator, validateCommand } from './validate.ts'
 
@@ -119,6 +119,9 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
   )
   adoptCommands(program, command, act, io, local)
   importCommands(program, command, act, io, composition)
+  act(command(program, 'verify [scope...]', say('verify')), (scope, options) =>
+    verifyCommand(io, local, scope, options),
+  )
   act(command(program, 'status', say('status')), (_, options) => statusCommand(io, local, options))
   act(
     command(program, 'explain [login] [recipient]', say('explain'))

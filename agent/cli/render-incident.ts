@@ -1,5 +1,5 @@
 /** Incidents for people: what is closed, what is proved, what is still missing. */
-import type { Paint } from './render.ts'
+import type { Paint } from './paint.ts'
 import { table } from './render.ts'
 import { printable, type Say, type TextKey } from './texts.ts'
 

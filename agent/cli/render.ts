@@ -1,21 +1,16 @@
 /** Text for people from the JSON of commands. Pure: strings in, lines out; colour is the caller's. */
 
+import type { VerificationView } from '../control/verification.ts'
 import type { ApplyView, DomainView, PlanView } from '../control/views.ts'
 import type { DiagnosticJson } from '../core/messages.ts'
 import type { Change } from '../model/change.ts'
 import type { Resource } from '../model/resource.ts'
+import type { Paint } from './paint.ts'
+import { verificationLines } from './render-verify.ts'
 import { printable, type Say } from './texts.ts'
 
 /** Lines of a kind shown before the rest is only counted. */
 const linesMax = 60
-
-export type Paint = (style: 'add' | 'change' | 'remove' | 'warn' | 'strong' | 'dim', text: string) => string
-
-export const plain: Paint = (_, text) => text
-export const coloured: Paint = (style, text) => {
-  const code = { add: 32, change: 33, remove: 31, warn: 35, strong: 1, dim: 2 }[style]
-  return `\u001b[${code}m${text}\u001b[0m`
-}
 
 function describe(resource: Resource): string {
   switch (resource.kind) {
@@ -118,7 +113,9 @@ export function renderPlan(view: PlanView, say: Say, paint: Paint): string[] {
   return lines
 }
 
-export function renderApply(view: ApplyView & { stale?: boolean }, say: Say, paint: Paint): string[] {
+type Applied = ApplyView & { readonly stale?: boolean; readonly verification?: VerificationView | null }
+
+export function renderApply(view: Applied, say: Say, paint: Paint): string[] {
   if (view.stale) return [paint('warn', say('stale'))]
   const lines = view.outcomes
     .filter(outcome => outcome.result !== 'applied')
@@ -133,7 +130,7 @@ export function renderApply(view: ApplyView & { stale?: boolean }, say: Say, pai
   if (counted) lines.push(paint('strong', say('applied', view.counts)))
   else lines.push(...nothingLine(view, say))
   if (counted && !view.converged) lines.push(say('notConverged'))
-  return lines
+  return [...lines, ...verificationLines(view.verification ?? null, say, paint)]
 }
 
 /** Columns as wide as their widest cell. */
@@ -164,6 +161,7 @@ export type StatusView = {
     readonly detail: string | null
   }[]
   readonly register: { readonly size: number; readonly trusted: boolean; readonly findings: readonly string[] }
+  readonly lastVerification: { readonly at: string; readonly probes: number; readonly asWanted: number } | null
   readonly daemon: { readonly pid: number } | null
   readonly diagnostics: readonly DiagnosticJson[]
 }
@@ -198,6 +196,7 @@ export function renderStatus(view: StatusView, say: Say, paint: Paint): string[]
     ...view.providers.map(
       provider => `${provider.name}: ${provider.target} ${provider.ok ? 'ok' : paint('remove', provider.detail ?? '')}`,
     ),
+    ...(view.lastVerification === null ? [] : [say('verifiedLast', view.lastVerification)]),
     say('registerLine', { size: view.register.size, trust }),
     view.daemon === null ? say('daemonDown') : say('daemonUp', { pid: view.daemon.pid }),
   ]

@@ -28,7 +28,7 @@ const composition: Composition = {
     }))
     const doors = (await import('../../providers/embedded-directory/snippets.ts'))
       .renderSnippets({ directory: '/nowhere/directory.db', policy })
-      .filter(({ path }) => path === 'dovecot/mailwarden-doors.conf')
+      .filter(({ path }) => /^dovecot\/mailwarden-(doors|verify)\.conf$/.test(path))
     // The reader's password stands in the look-up files.
     const secret = files.map(file =>
       file.text.includes(directory.reveal()) ? { ...file, access: 'private' as const } : file,

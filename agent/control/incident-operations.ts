@@ -179,6 +179,7 @@ async function moveDoors(
       if (!(error instanceof ProviderFailure)) throw error
       trouble = error.message
     }
+    if (touched !== undefined && incident?.drill !== true) context.verifyLater([touched])
     // What waited for the end of the incident is due now, elsewhere too.
     if (trouble !== undefined || incident?.ended != null) context.retry()
     return trouble

@@ -1,7 +1,8 @@
 /** What an operation is given and gives: the shape that every command of the agent has. Types only. */
-import type { CredentialStore, MailHost, Notifier } from '../../providers/provider.ts'
+import type { CredentialStore, MailHost, Notifier, Prober } from '../../providers/provider.ts'
 import type { Token } from '../incident/people.ts'
 import type { Language } from '../model/entity.ts'
+import type { DomainName } from '../model/name.ts'
 import type { Engine } from '../reconcile/engine.ts'
 import type { Actor, Stored } from '../register/register.ts'
 import type { LivePolicy } from './live.ts'
@@ -28,6 +29,7 @@ export type OperationContext = {
   readonly daemon: { readonly pid: number; readonly startedAt: string } | null
   readonly live: LivePolicy | null
   readonly hosts: readonly MailHost[]
+  readonly prober: Prober
   /** Sentences about a register that does not verify; empty when it does. */
   readonly findings: (language: Language) => readonly string[]
   /** Resolves when the newest head stands in every witness. */
@@ -38,6 +40,8 @@ export type OperationContext = {
   readonly random: (bytes: number) => Uint8Array
   /** Asks the daemon for another pass soon; without a daemon there is nobody to ask. */
   readonly retry: () => void
+  /** Has what people see of these domains looked at, beside everything else; without a daemon nobody does. */
+  readonly verifyLater: (domains: readonly DomainName[]) => void
   /** Ends the daemon in good order, for what only a fresh start can take up. */
   readonly stop: () => void
 }

@@ -22,6 +22,7 @@ import { peopleOperations } from './people-operations.ts'
 import { denialOf } from './permission.ts'
 import { failed, type OperationResult } from './protocol.ts'
 import { parseScope } from './scope.ts'
+import { changedDomains, checkDoors, type VerificationView, verifyDomains } from './verification.ts'
 import {
   type ApplyView,
   countOutcomes,
@@ -75,7 +76,7 @@ const apply: Operation = async (args, context) => {
   const scope = saved?.scope ?? parseScope(engine, args['scope'], caller.language)
   if (typeof scope === 'object' && 'exit' in scope) return scope
   let stale = saved !== null && clock.now() - Date.parse(saved.createdAt) > planAgeMaxMs
-  return queue.add('operator', async () => {
+  const applied = await queue.add('operator', async () => {
     await engine.reload()
     const report = await engine.reconcile({
       lane: 'operator',
@@ -101,8 +102,27 @@ const apply: Operation = async (args, context) => {
       outcomes: report.outcomes,
       ...refusedView(report.plan, caller.language),
     }
-    return { exit: applyExit(report, stale), json: { ...view, stale } }
+    return { exit: applyExit(report, stale), view: { ...view, stale }, domains: changedDomains(report.outcomes) }
   })
+  const verification = await verifyDomains(context, applied.domains, caller.actor, signal)
+  const exit = applied.exit === 0 ? verificationExit(verification) : applied.exit
+  return { exit, json: { ...applied.view, verification } }
+}
+
+/** What people see otherwise than it should be is a failure; what nobody could see is something to look into. */
+function verificationExit(view: VerificationView | null): number {
+  if (view?.findings.some(({ result }) => result === 'otherwise')) return 1
+  return view === null || view.findings.length === 0 ? 0 : 2
+}
+
+/** Looks without applying anything, at the domains named or at as many as one look takes. */
+const verify: Operation = async (args, context) => {
+  const { engine, caller, signal } = context
+  const scope = parseScope(engine, args['scope'], caller.language)
+  if (typeof scope === 'object' && 'exit' in scope) return scope
+  const domains = scope === 'all' ? [...engine.world().domains.keys()] : (scope.domains as readonly DomainName[])
+  const verification = await verifyDomains(context, domains, caller.actor, signal)
+  return { exit: verificationExit(verification), json: { version: 1, verification } }
 }
 
 function refusedView(
@@ -146,6 +166,7 @@ const status: Operation = async (_, { engine, caller, signal, daemon, findings, 
     providers: checks,
     register: { size: register.size, trusted: found.length === 0, findings: found, troubles: troubles() },
     lastRun: engine.history.lastRun,
+    lastVerification: engine.history.lastVerification,
     daemon,
     diagnostics: diagnosticsView(world.diagnostics, caller.language),
   }
@@ -167,8 +188,9 @@ const explainOperation: Operation = async (args, { engine }) => {
   return { exit: 0, json: explain(snapshot, query) as unknown as Record<string, unknown> }
 }
 
-/** For `doctor`: each mail host, whether it answers, and what its configuration lacks. */
-const examine: Operation = async (_, { hosts, signal }) => {
+/** For `doctor`: each mail host, whether it answers, and what its configuration lacks; each door, whether it lets anybody in. */
+const examine: Operation = async (_, context) => {
+  const { hosts, signal } = context
   const nowhere = { domain: 'examine.invalid' as DomainName, account: null }
   const examined = await Promise.all(
     hosts.map(async host => {
@@ -181,8 +203,11 @@ const examine: Operation = async (_, { hosts, signal }) => {
       }
     }),
   )
-  const isWell = examined.every(({ trouble, findings }) => trouble === null && findings.length === 0)
-  return { exit: isWell ? 0 : 2, json: { version: 1, hosts: examined } }
+  const doors = await checkDoors(context, signal)
+  const isWell =
+    examined.every(({ trouble, findings }) => trouble === null && findings.length === 0) &&
+    doors.every(({ trouble }) => trouble === null)
+  return { exit: isWell ? 0 : 2, json: { version: 1, hosts: examined, doors } }
 }
 
 const reads = () => false
@@ -191,6 +216,7 @@ const writes = () => true
 export const operations: ReadonlyMap<string, OperationRow> = new Map<string, OperationRow>([
   ['plan', { run: plan, changes: reads }],
   ['apply', { run: apply, changes: writes }],
+  ['verify', { run: verify, changes: writes }],
   ['status', { run: status, changes: reads }],
   ['explain', { run: explainOperation, changes: reads }],
   ['examine', { run: examine, changes: reads }],

@@ -22,6 +22,7 @@ export const permissions: Readonly<Record<string, Permission>> = {
   'incident.list': 'anyone',
   'incident.show': 'anyone',
   apply: ['local', 'sysadmin'],
+  verify: closers,
   adopt: ['local', 'sysadmin'],
   unmanaged: 'anyone',
   import: 'anyone',

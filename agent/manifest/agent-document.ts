@@ -7,6 +7,7 @@ import type { Diagnostic } from '../core/diagnostic.ts'
 import { type Address, type DomainName, parseAddress, parseDomainName } from '../model/name.ts'
 import type { AgentConfig } from '../model/world.ts'
 import { type Resolving, resolveProviders } from './agent-providers.ts'
+import { resolveVerify } from './agent-verify.ts'
 import { parseFile, type Sheet } from './file.ts'
 import { createFindings, type Findings } from './findings.ts'
 import { parseNetwork } from './network.ts'
@@ -81,6 +82,7 @@ function resolveSpec(findings: Findings, sheet: Sheet, spec: AgentSpec, file: st
   if (typeof countryData === 'string') {
     findings.error('E-UNSUPPORTED', sheet, ['spec', 'national', 'countryData'], { found: countryData, known: 'null' })
   }
+  const providers = resolveProviders(at, spec.providers, stateFolder)
   return {
     file,
     manifestsFolder: resolve(at.folder, spec.manifests),
@@ -94,7 +96,8 @@ function resolveSpec(findings: Findings, sheet: Sheet, spec: AgentSpec, file: st
     operator: resolveOperator(at, spec),
     national: resolveNational(at, spec),
     mail: resolveMail(at, spec.mail),
-    providers: resolveProviders(at, spec.providers, stateFolder),
+    providers,
+    verify: resolveVerify(at, spec.verify, providers.dns),
     listen: {
       policy: (spec.listen?.policy ?? defaults.policyListen).map((text, index) =>
         resolveListen(at, ['spec', 'listen', 'policy', index], text),

@@ -57,7 +57,7 @@ function checkFields(at: Resolving, path: Path, place: string, kind: string, giv
 
 const fieldOf = (path: Path) => path.join('.')
 
-function resolveSecret(at: Resolving, path: Path, reference: SecretReference | undefined): SecretPlace {
+export function resolveSecret(at: Resolving, path: Path, reference: SecretReference | undefined): SecretPlace {
   const nowhere: SecretPlace = { from: 'env', name: '' }
   // That it is missing was said where the fields were checked.
   if (reference === undefined) return nowhere
@@ -83,7 +83,7 @@ function resolveUrl(at: Resolving, path: Path, text: string | undefined, schemes
   return text.replace(/\/+$/, '')
 }
 
-function resolveServer(at: Resolving, path: Path, text: string | undefined): { host: string; port: number } {
+export function resolveServer(at: Resolving, path: Path, text: string | undefined): { host: string; port: number } {
   if (text === undefined) return { host: '', port: 0 }
   const [, host = '', port] = /^(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9.-]+):(\d{1,5})$/.exec(text) ?? []
   if (host === '' || Number(port) > 65535 || Number(port) === 0)
@@ -91,7 +91,7 @@ function resolveServer(at: Resolving, path: Path, text: string | undefined): { h
   return { host: host.replace(/^\[|\]$/g, ''), port: Number(port) }
 }
 
-const optionalFile = (at: Resolving, file: string | undefined): string | null =>
+export const optionalFile = (at: Resolving, file: string | undefined): string | null =>
   file === undefined ? null : resolve(at.folder, file)
 
 export function isThisHost(host: string): boolean {

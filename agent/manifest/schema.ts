@@ -6,6 +6,7 @@ import Type, { type Static } from 'typebox'
 import { accesses, categories, scopes } from '../model/entity.ts'
 import { closed, oneOf, text } from './schema-parts.ts'
 import { ProvidersSpec } from './schema-providers.ts'
+import { VerifySpec } from './schema-verify.ts'
 
 /** The form of a day; that it is in the calendar is checked apart. */
 export const dayPattern = '^\\d{4}-\\d{2}-\\d{2}$'
@@ -390,6 +391,7 @@ export const AgentSpec = closed(
       'The operator’s mail servers.',
     ),
     providers: Type.Optional(ProvidersSpec),
+    verify: Type.Optional(VerifySpec),
     listen: Type.Optional(
       closed(
         {

@@ -8,6 +8,7 @@ import type { Account, Institution, InstitutionEstate, Language, MailDomain, Wai
 import type { Hold } from './incident.ts'
 import type { Address, DomainName } from './name.ts'
 import type { ProvidersConfig } from './providers.ts'
+import type { VerifyConfig } from './verify.ts'
 
 /** The agent's configuration, resolved: defaults filled in, paths absolute. */
 export type AgentConfig = {
@@ -42,6 +43,7 @@ export type AgentConfig = {
     readonly reports: Address
   }
   readonly providers: ProvidersConfig
+  readonly verify: VerifyConfig
   /** `host:port` or `unix:/absolute/path`. */
   readonly listen: { readonly policy: readonly string[] }
   /** Mode of each live policy; what is absent enforces. */

@@ -7,6 +7,7 @@ import { type Provider, ProviderFailure, type Scope } from '../../providers/prov
 import { BrokenInvariant } from '../core/assert.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import { digestOf } from '../core/digest.ts'
+import type { Outcome } from '../model/change.ts'
 import type { Stored } from '../register/register.ts'
 import { daemonActor, type Engine, type ReconcileReport } from './engine.ts'
 import type { Lane } from './queue.ts'
@@ -30,6 +31,8 @@ export type LoopParts = {
   readonly projection: Projection
   /** After each pass: mail doors, levers verified, notices sent. Gives what has to be tried again. */
   readonly afterPass: (signal: AbortSignal) => Promise<readonly string[]>
+  /** Told what became of every pass; waits for nothing. */
+  readonly passed: (outcomes: readonly Outcome[]) => void
   readonly signal: AbortSignal
   readonly fail: (error: unknown) => void
 }
@@ -81,6 +84,7 @@ export function startLoop(parts: LoopParts): Loop {
         projection.refresh()
         reportPass(engine, lane, report)
         const failures = await parts.afterPass(signal)
+        parts.passed(report.outcomes)
         // What a provider did not do, and what an incident cut short, is taken up again soon.
         if (
           failures.length + report.unreached.length > 0 ||

@@ -47,6 +47,16 @@ export type History = {
   tokens: Tokens
   /** Newest completed run, for `status`. */
   lastRun: { readonly at: string; readonly applied: number; readonly failed: number } | null
+  /** Newest look at what people see, for `status`. */
+  lastVerification: LastVerification | null
+}
+
+export type LastVerification = {
+  readonly at: string
+  readonly probes: number
+  readonly asWanted: number
+  readonly otherwise: number
+  readonly unproved: number
 }
 
 export type IntendedChange = {
@@ -72,6 +82,7 @@ export function emptyHistory(): History {
     incidents: emptyIncidents,
     tokens: emptyTokens,
     lastRun: null,
+    lastVerification: null,
   }
 }
 
@@ -106,6 +117,17 @@ export function foldEntry(history: History, entry: Stored): void {
     case 'mail.unheld':
       foldHeldMail(history, entry)
       break
+    case 'verification.done': {
+      const count = (name: string) => Number(entry.facts[name])
+      history.lastVerification = {
+        at: entry.at,
+        probes: count('probes'),
+        asWanted: count('asWanted'),
+        otherwise: count('otherwise'),
+        unproved: count('unproved'),
+      }
+      break
+    }
     case 'ownership.ended':
       for (const ref of (entry.personal?.['refs'] ?? []) as readonly Ref[]) history.owned.delete(formatRef(ref))
       break

@@ -36,6 +36,9 @@ export type SnippetValues = {
   readonly doveadmKey: string
   readonly doveadmAddress: string
   readonly doveadmPort: string
+  /** Absolute path of the file with the master user of `verify`, and the network (CIDR) of mailwarden's own host. */
+  readonly verifyUsers: string
+  readonly verifyNetwork: string
 }
 
 export type Snippet = { /** Relative: `postfix/main.cf`. */ readonly path: string; readonly text: string }
@@ -58,6 +61,8 @@ const debianValues = {
   doveadmKey: '/etc/dovecot/mailwarden/doveadm-key',
   doveadmAddress: '127.0.0.1',
   doveadmPort: '10080',
+  verifyUsers: '/etc/dovecot/mailwarden/verify-users',
+  verifyNetwork: '127.0.0.1/32',
 } as const satisfies Omit<SnippetValues, 'directory' | 'policy'>
 
 const templates = [
@@ -70,6 +75,7 @@ const templates = [
   'postfix/relay-recipients.cf',
   'postfix/transport.cf',
   'dovecot/mailwarden-doors.conf',
+  'dovecot/mailwarden-verify.conf',
   'dovecot/mailwarden.conf',
   'dovecot/mailwarden-sql.conf.ext',
 ] as const
@@ -110,6 +116,8 @@ export function renderSnippets(site: Pick<SnippetValues, 'directory' | 'policy'>
     DOVEADM_KEY: values.doveadmKey,
     DOVEADM_ADDRESS: values.doveadmAddress,
     DOVEADM_PORT: values.doveadmPort,
+    VERIFY_USERS: values.verifyUsers,
+    VERIFY_NETWORK: values.verifyNetwork,
   }
   return templates.map(path => ({ path, text: fill(readFileSync(join(templateFolder, path), 'utf8'), placeholders) }))
 }

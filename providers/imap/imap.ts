@@ -26,7 +26,7 @@ export type ImapPurpose = 'login-only' | 'session'
 
 /** Not yet connected. It closes itself when the time is over. */
 export function createClient(ready: Ready, login: Login, purpose: ImapPurpose): ImapFlow {
-  const { host, port, tls, localAddress } = ready.target
+  const { host, port, tls, localAddress, clientAddress } = ready.target
   const tlsOptions = {
     minVersion: 'TLSv1.2',
     ...serverNameOption(ready.name),
@@ -42,6 +42,7 @@ export function createClient(ready: Ready, login: Login, purpose: ImapPurpose): 
     ...serverNameOption(ready.name),
     tls: tlsOptions,
     auth: { user: login.user, pass: login.password.reveal() },
+    ...(clientAddress ? { clientInfo: { 'x-originating-ip': clientAddress } } : {}),
     verifyOnly: purpose === 'login-only',
     disableAutoIdle: true,
     disableCompression: true,

@@ -27,6 +27,7 @@ export function probePop3(probe: LoginProbe): Promise<LoginResult> {
         await mustAsk('STLS')
         await connection.startTls()
       }
+      if (probe.clientAddress) await mustAsk(`XCLIENT ADDR=${probe.clientAddress}`)
       const first = await ask(`USER ${probe.user}`)
       const reply = first.startsWith('+OK') ? await ask(`PASS ${probe.password.reveal()}`) : first
       const detail = shown(reply, probe)

@@ -17,6 +17,11 @@ export type Target = {
   readonly serverName?: string | null
   /** The address to come from, so that a login can be tried from where it is allowed and from where it is not. */
   readonly localAddress?: string | null
+  /**
+   * The address to say that the client has, as a webmail does: XCLIENT of Postfix and of Dovecot's POP3, ID of IMAP. A
+   * server that does not trust this host refuses the first two and passes the third by.
+   */
+  readonly clientAddress?: string | null
 }
 
 export type Limits = {

@@ -68,6 +68,13 @@ export async function openDialogue(ready: Ready, ehloName: string): Promise<Smtp
       // RFC 3207 section 4.2: what was offered before TLS counts no longer.
       await greet()
     }
+    const { clientAddress } = ready.target
+    if (clientAddress) {
+      if (!extensions.has('XCLIENT')) throw new Error('the server takes no XCLIENT from this host')
+      const reply = await ask(`XCLIENT ADDR=${clientAddress.includes(':') ? 'IPV6:' : ''}${clientAddress}`)
+      if (reply.code !== 220) throw new Error(formatReply(reply))
+      await greet()
+    }
   } catch (error) {
     connection.close()
     throw error

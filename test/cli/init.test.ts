@@ -1,5 +1,5 @@
 /** `init --with`: the configuration and the files of the chosen systems, with secrets that nobody else reads or sees. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -35,7 +35,7 @@ test.each([
     const secrets = files
       .filter(name => name.startsWith('secrets/'))
       .map(name => readFileSync(join(folder, name), 'utf8'))
-    expect(secrets.length).toBe(parts.includes('ldap') ? 2 : 1)
+    expect(secrets.length).toBe(parts.includes('dovecot') ? 3 : 1)
     for (const secret of secrets) {
       expect(secret.length).toBeGreaterThan(30)
       expect(made.out + made.err).not.toContain(secret)
@@ -43,6 +43,17 @@ test.each([
         expect([name, (statSync(join(folder, name)).mode & 0o777).toString(8)]).toEqual([name, '600'])
     }
     expect(files.some(name => name.startsWith('slapd/'))).toBe(parts.includes('ldap'))
+    // What is prepared for later is right as soon as the marks before it are gone.
+    const text = readFileSync(join(folder, 'mailwarden.yaml'), 'utf8')
+    const later = text.replaceAll(/^ {2}# ( *(?:verify|nameServers|doors|master|- \{ protocol).*)$/gm, '  $1')
+    expect(later === text).toBe(!parts.includes('dovecot'))
+    writeFileSync(join(folder, 'mailwarden.yaml'), later)
+    const verify = (await readConfig(join(folder, 'mailwarden.yaml'))).config?.verify
+    expect(verify?.doors.map(({ protocol }) => protocol)).toEqual(
+      parts.includes('dovecot') ? ['imap', 'submission'] : [],
+    )
+    expect(verify?.master === null).toBe(!parts.includes('dovecot'))
+    writeFileSync(join(folder, 'mailwarden.yaml'), text)
     for (const name of files) expect(readFileSync(join(folder, name), 'utf8')).not.toMatch(/@[A-Z_]{2,}@/)
     // It never overwrites.
     expect((await estate.cli(['init', folder, '--with', parts])).exit).toBe(1)

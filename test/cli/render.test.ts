@@ -1,6 +1,7 @@
 /** What `plan`, `apply`, `status`, `explain` and `incident show` print of their JSON. */
 import { describe, expect, test } from 'vitest'
-import { plain, renderApply, renderExplain, renderPlan, renderStatus } from '../../agent/cli/render.ts'
+import { plain } from '../../agent/cli/paint.ts'
+import { renderApply, renderExplain, renderPlan, renderStatus } from '../../agent/cli/render.ts'
 import { renderIncident } from '../../agent/cli/render-incident.ts'
 import { sayIn } from '../../agent/cli/texts.ts'
 import type { PlanView } from '../../agent/control/views.ts'

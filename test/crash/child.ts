@@ -1,6 +1,8 @@
 /** One pass over a folder, to be killed at the failpoint that the environment names: `child.ts FOLDER reconcile|SCOPE`. */
 import { afterPass } from '../../agent/control/after-pass.ts'
 import { runOperation } from '../../agent/control/operations.ts'
+import { systemClock } from '../../agent/core/system-clock.ts'
+import { createProber } from '../../agent/prober.ts'
 import { daemonActor } from '../../agent/reconcile/engine.ts'
 import { openSpool } from '../../providers/spool/spool.ts'
 import { openEngine } from '../support/engine.ts'
@@ -15,6 +17,8 @@ const context = {
   credentials: open.credentials,
   notifier,
   hosts: [],
+  prober: createProber(open.config.verify, systemClock),
+  verifyLater: () => {},
   caller: { actor: { person: 'ana', role: 'responder' }, token, refused: false, language: 'en' as const },
   progress: () => {},
   signal,

@@ -82,6 +82,8 @@ export async function startMailServers(options: {
   readonly mainCf?: readonly string[]
   /** With the snippet of the doors: doveadm's HTTP API and the file of closed domains. */
   readonly doors?: true
+  /** With the snippet of the probes, and a master user with this password. */
+  readonly verify?: string
   /** More lines for dovecot.conf, after all others. */
   readonly dovecotConf?: readonly string[]
   /** Over another directory than the embedded one: its type of map, and its snippets for these values. */
@@ -138,6 +140,7 @@ export async function startMailServers(options: {
       mainCf: options.mainCf ?? [],
       dovecotConf: options.dovecotConf ?? [],
       doors: options.doors ?? null,
+      verify: options.verify ?? null,
       render: options.directory?.snippets ?? renderSnippets,
     })
     // Dovecot first: an smtpd that finds no login socket dies, and master then holds that service back.
@@ -180,11 +183,12 @@ type Settings = {
   readonly mainCf: readonly string[]
   readonly dovecotConf: readonly string[]
   readonly doors: true | null
+  readonly verify: string | null
   readonly render: typeof renderSnippets | ((values: SnippetValues) => readonly Snippet[])
 }
 
 function writeConfiguration(folder: string, settings: Settings): void {
-  const { ports, directoryFile, policy, mainCf, dovecotConf, doors, render } = settings
+  const { ports, directoryFile, policy, mainCf, dovecotConf, doors, verify, render } = settings
   const pf = join(folder, 'pf')
   const dv = join(folder, 'dv')
   const snippets = new Map(
@@ -207,6 +211,8 @@ function writeConfiguration(folder: string, settings: Settings): void {
       doveadmKey: join(dv, 'doveadm-key'),
       doveadmAddress: '127.0.0.1',
       doveadmPort: String(ports.doveadm),
+      verifyUsers: join(dv, 'verify-users'),
+      verifyNetwork: '127.0.0.1/32',
     }).map(({ path, text }) => [path, text]),
   )
   const snippet = (path: string) => snippets.get(path) ?? ''
@@ -244,9 +250,14 @@ function writeConfiguration(folder: string, settings: Settings): void {
     writeFileSync(join(dv, 'closed-domains'), '', { mode: 0o644 })
     writeFileSync(join(dv, 'doveadm-key'), randomBytes(16).toString('hex'), { mode: 0o600 })
   }
+  if (verify !== null) {
+    const hash = run('/usr/bin/doveadm', ['pw', '-s', 'SHA512-CRYPT', '-p', verify]).stdout.trim()
+    writeFileSync(join(dv, 'verify-users'), `mailwarden-verify:${hash}\n`, { mode: 0o644 })
+  }
   const dovecot = [
     privateDovecot(folder, ports),
     ...(doors === null ? [] : [snippet('dovecot/mailwarden-doors.conf')]),
+    ...(verify === null ? [] : [snippet('dovecot/mailwarden-verify.conf')]),
     snippet('dovecot/mailwarden.conf'),
     ...dovecotConf,
   ]
