@@ -191,30 +191,30 @@ function writeConfiguration(folder: string, settings: Settings): void {
   const { ports, directoryFile, policy, mainCf, dovecotConf, doors, verify, render } = settings
   const pf = join(folder, 'pf')
   const dv = join(folder, 'dv')
-  const snippets = new Map(
-    render({
-      directory: directoryFile,
-      policy,
-      maps: join(pf, 'maps'),
-      sql: join(dv, 'mailwarden-sql.conf.ext'),
-      delivery: `lmtp:inet:127.0.0.1:${ports.lmtp}`,
-      sasl: 'private/auth',
-      authSocket: join(pf, 'spool/private/auth'),
-      mail: join(dv, 'mail'),
-      mailUid: String(mailUid),
-      mailGid: String(mailUid),
-      group: 'postfix',
-      relays: [],
-      submission: `127.0.0.1:${ports.submission}`,
-      submissions: `127.0.0.1:${ports.submissions}`,
-      closedDomains: join(dv, 'closed-domains'),
-      doveadmKey: join(dv, 'doveadm-key'),
-      doveadmAddress: '127.0.0.1',
-      doveadmPort: String(ports.doveadm),
-      verifyUsers: join(dv, 'verify-users'),
-      verifyNetwork: '127.0.0.1/32',
-    }).map(({ path, text }) => [path, text]),
-  )
+  const values: SnippetValues = {
+    directory: directoryFile,
+    policy,
+    maps: join(pf, 'maps'),
+    sql: join(dv, 'mailwarden-sql.conf.ext'),
+    delivery: `lmtp:inet:127.0.0.1:${ports.lmtp}`,
+    sasl: 'private/auth',
+    authSocket: join(pf, 'spool/private/auth'),
+    mail: join(dv, 'mail'),
+    mailUid: String(mailUid),
+    mailGid: String(mailUid),
+    group: 'postfix',
+    relays: [],
+    submission: `127.0.0.1:${ports.submission}`,
+    submissions: `127.0.0.1:${ports.submissions}`,
+    closedDomains: join(dv, 'closed-domains'),
+    doveadmKey: join(dv, 'doveadm-key'),
+    doveadmAddress: '127.0.0.1',
+    doveadmPort: String(ports.doveadm),
+    verifyUsers: join(dv, 'verify-users'),
+    verifyNetwork: '127.0.0.1/32',
+  }
+  // Doors and probes are the same over every directory.
+  const snippets = new Map([...renderSnippets(values), ...render(values)].map(({ path, text }) => [path, text]))
   const snippet = (path: string) => snippets.get(path) ?? ''
   for (const [path, text] of snippets)
     if (path.startsWith('postfix/') && !path.endsWith('main.cf') && !path.endsWith('master.cf'))

@@ -3,6 +3,7 @@
  * institution to another and out, and a whole domain collected by fetchmail.
  */
 
+import { randomBytes } from 'node:crypto'
 import { Resolver } from 'node:dns/promises'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -44,6 +45,7 @@ function whyNot(): string | null {
 }
 
 describeServers('the whole, on OpenLDAP, PowerDNS, Postfix and Dovecot', whyNot, () => {
+  const master = randomBytes(16).toString('hex')
   let slapd: Slapd
   let pdns: Pdns
   let servers: MailServers
@@ -71,7 +73,8 @@ describeServers('the whole, on OpenLDAP, PowerDNS, Postfix and Dovecot', whyNot,
     const { url, caFile, base, agentDn, readerDn, password: secret } = slapd
     servers = await startMailServers({
       policy: `${home}:${policyPort}`,
-      mainCf: [`default_transport = smtp:[${home}]:${sinkPort}`],
+      mainCf: [`default_transport = smtp:[${home}]:${sinkPort}`, `smtpd_authorized_xclient_hosts = ${home}`],
+      verify: master,
       directory: {
         mapType: 'ldap',
         snippets: ({ directory: _, sql, group: __, ...values }) =>
@@ -98,6 +101,15 @@ describeServers('the whole, on OpenLDAP, PowerDNS, Postfix and Dovecot', whyNot,
       { 'hospital.yaml': hospital, 'clinica.yaml': clinic, 'escuela.yaml': school },
       {
         policyPort,
+        config: `  verify:
+    nameServers: ["${home}:${pdns.dnsPort}"]
+    doors:
+      - { protocol: imap, server: "${home}:${servers.ports.imap}", tls: none }
+      - { protocol: pop3, server: "${home}:${servers.ports.pop}", tls: none }
+      - { protocol: submission, server: "${home}:${servers.ports.submission}", tls: starttls, ca: ${servers.folder}/cert.pem, serverName: mx.test.example }
+    master: { user: mailwarden-verify, password: ${secretFile('verify-password', master)} }
+    delivery: true
+`,
         providers: {
           directory: `directory: { kind: ldap, url: "${url}", base: "${base}", bindDn: "${agentDn}", password: ${secretFile('ldap-password', secret.reveal())}, startTls: true, ca: ${caFile} }`,
           dns: `dns: { kind: powerdns, url: "${pdns.url}", apiKey: ${secretFile('pdns-key', pdns.key.reveal())} }`,
@@ -106,7 +118,13 @@ describeServers('the whole, on OpenLDAP, PowerDNS, Postfix and Dovecot', whyNot,
     )
     daemon = await estate.start()
     await daemon.until(line => line['event'] === 'ready', 'ready')
-    for (const user of ['jperez@hcg.sld.cu', 'mlopez@hcg.sld.cu', 'jperez@clinica.sld.cu', 'multipop@pop.sld.cu'])
+    for (const user of [
+      'admin@hcg.sld.cu',
+      'jperez@hcg.sld.cu',
+      'mlopez@hcg.sld.cu',
+      'jperez@clinica.sld.cu',
+      'multipop@pop.sld.cu',
+    ])
       expect((await estate.cli(['password', user, '--stdin'], { input: password })).exit).toBe(0)
   }, 180_000)
   afterAll(async () => {
@@ -130,6 +148,13 @@ describeServers('the whole, on OpenLDAP, PowerDNS, Postfix and Dovecot', whyNot,
       expect.stringMatching(/^powerdns:/),
     ])
     expect(JSON.stringify(status.json)).not.toContain(pdns.key.reveal())
+  })
+
+  test('what people see is as it should be: the name server, every kind of login, a message', async () => {
+    const { exit, json } = await estate.json(['verify'])
+    expect({ exit, findings: json.verification.findings }).toEqual({ exit: 0, findings: [] })
+    // Three zones, a message of the administrator with a password, and five people at three doors from two addresses.
+    expect(json.verification.probes).toBe(3 + 1 + 5 * 3 * 2)
   })
 
   test('mail of one institution reaches the mailbox of another', async () => {
@@ -240,6 +265,8 @@ poll ${home} protocol pop3 port ${servers.ports.pop} envelope "Delivered-To" no 
       expect(await smtpLogin(submission(), login)).toMatch(/^535 /)
     }
     await refused()
+    const seen = await estate.json(['verify', 'hcg.sld.cu'])
+    expect({ exit: seen.exit, findings: seen.json.verification.findings }).toEqual({ exit: 0, findings: [] })
     expect(await receive('colega@universidad.cu', ['jperez@hcg.sld.cu'], 'espera')).toEqual([
       expect.stringMatching(/^450 4\.2\.1 /),
     ])
