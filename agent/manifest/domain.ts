@@ -136,6 +136,13 @@ function checkServersFor(
 
 /** A text in a document whose shape may be broken. */
 export function textAt(sheet: Sheet, path: Path): string | undefined {
+  if (sheet.root === null) {
+    const found = path.reduce<unknown>(
+      (value, step) => (value as Record<string, unknown> | undefined)?.[step],
+      sheet.value,
+    )
+    return typeof found === 'string' ? found : undefined
+  }
   let node: ReturnType<typeof childOf> = sheet.root
   for (const step of path) node = childOf(node, step)
   if (node?.kind !== 'scalar') return undefined

@@ -6,8 +6,9 @@ import type { Diagnostic, Place } from '../core/diagnostic.ts'
 import { parseYaml } from './parse.ts'
 import { fileBytesMax, type LineStarts, lineStartsOf, placeOf } from './scan.ts'
 import { checkShape, type Kind, manifestKinds, type ShapeFinding } from './shape.ts'
+import { locate, locateKey, type Spans, spansOf } from './spans.ts'
 import { suggest } from './suggest.ts'
-import { childOf, formatPointer, locate, locateKey, type Path, type TreeNode } from './tree.ts'
+import { childOf, formatPointer, type Path, type TreeNode } from './tree.ts'
 import type { SourceFile } from './types.ts'
 import type { YamlDocument, YamlProblem } from './yaml-file.ts'
 
@@ -17,7 +18,9 @@ export type Sheet<K extends Kind = Kind> = {
   readonly lines: LineStarts
   readonly kind: K
   readonly name: string
-  readonly root: TreeNode
+  readonly spans: Spans
+  /** Kept where something in it is wrong: its text still tells names. */
+  readonly root: TreeNode | null
   readonly value: unknown
   readonly findings: readonly ShapeFinding[]
   /** False when YAML itself was refused in it: it tells what there is, not how it is. */
@@ -51,21 +54,25 @@ export function parseFile(source: SourceFile, kinds: readonly Kind[]): ParsedFil
   const lines = lineStartsOf(source.text)
   const yaml = parseYaml(source.text)
   const diagnostics = yaml.problems.map(problem => toDiagnostic(file, lines, problem))
+  const versions: Diagnostic[] = []
   const sheets: Sheet[] = []
   for (const document of yaml.documents) {
     const sheet = toSheet(file, lines, document, kinds)
     if ('code' in sheet) diagnostics.push(sheet)
-    else sheets.push(sheet)
+    else {
+      sheets.push(sheet)
+      if (sheet.sound) versions.push(...checkVersion(sheet, document.root))
+    }
   }
   const unreadable = diagnostics.length > 0
-  for (const sheet of sheets) {
-    if (!sheet.sound) continue
-    const version = childOf(sheet.root, 'apiVersion')
-    if (version?.kind === 'scalar' && version.value === apiVersion) continue
-    const found = version?.kind === 'scalar' ? String(version.plain ?? version.value) : ''
-    diagnostics.push(finding(sheet, 'E-API-VERSION', ['apiVersion'], { found, known: apiVersion }, apiVersion))
-  }
-  return { path: file, sheets, diagnostics, unreadable }
+  return { path: file, sheets, diagnostics: [...diagnostics, ...versions], unreadable }
+}
+
+function checkVersion(sheet: Sheet, root: TreeNode): Diagnostic[] {
+  const version = childOf(root, 'apiVersion')
+  if (version?.kind === 'scalar' && version.value === apiVersion) return []
+  const found = version?.kind === 'scalar' ? String(version.plain ?? version.value) : ''
+  return [finding(sheet, 'E-API-VERSION', ['apiVersion'], { found, known: apiVersion }, apiVersion)]
 }
 
 function failed(file: string, failure: keyof typeof failureCodes): ParsedFile {
@@ -82,11 +89,12 @@ function toDiagnostic(file: string, lines: LineStarts, problem: YamlProblem): Di
   return { severity: 'error', code, values, place, related: [other] }
 }
 
-type Root = Pick<Sheet, 'file' | 'lines' | 'root'>
+type Root = Pick<Sheet, 'file' | 'lines' | 'spans'>
 
 function toSheet(file: string, lines: LineStarts, document: YamlDocument, kinds: readonly Kind[]): Sheet | Diagnostic {
   const { root, sound } = document
-  const at: Root = { file, lines, root }
+  const spans = spansOf(root)
+  const at: Root = { file, lines, spans }
   if (root.kind !== 'map') return finding(at, 'E-DOCUMENT', [], {})
   const kindNode = childOf(root, 'kind')
   const word = kindNode?.kind === 'scalar' ? String(kindNode.plain ?? kindNode.value ?? '') : ''
@@ -101,7 +109,8 @@ function toSheet(file: string, lines: LineStarts, document: YamlDocument, kinds:
   const shape = sound ? checkShape(kind, root) : { value: undefined, findings: [] }
   // The version has its own finding.
   const findings = shape.findings.filter(({ path, values }) => path[0] !== 'apiVersion' && values.key !== 'apiVersion')
-  return { file, lines, kind, name, root, value: shape.value, findings, sound }
+  const kept = sound && findings.length === 0 ? null : root
+  return { file, lines, kind, name, spans, root: kept, value: shape.value, findings, sound }
 }
 
 /** An error at a path of a document, without a subject. */
@@ -120,19 +129,19 @@ export function finding(
 export type Spot = { readonly place: Place; readonly pointer: string }
 
 /** Place and pointer of a path, or of the nearest thing above it that is there. */
-export function spotOf({ file, lines, root }: Root, path: Path): Spot {
-  const { span, path: found } = locate(root, path)
+export function spotOf({ file, lines, spans }: Root, path: Path): Spot {
+  const { span, path: found } = locate(spans, path)
   return { place: placeOf(file, lines, span.start, span.end), pointer: formatPointer(found) }
 }
 
 /** Place and pointer of the key at the end of a path. */
-export function keySpotOf({ file, lines, root }: Root, path: Path): Spot {
-  const { span, path: found } = locateKey(root, path)
+export function keySpotOf({ file, lines, spans }: Root, path: Path): Spot {
+  const { span, path: found } = locateKey(spans, path)
   return { place: placeOf(file, lines, span.start, span.end), pointer: formatPointer(found) }
 }
 
 /** The place alone, for what is no finding. */
-export function placeAt({ file, lines, root }: Root, path: Path): Place {
-  const { span } = locate(root, path)
+export function placeAt({ file, lines, spans }: Root, path: Path): Place {
+  const { span } = locate(spans, path)
   return placeOf(file, lines, span.start, span.end)
 }

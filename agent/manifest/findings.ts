@@ -4,7 +4,7 @@ import { keySpotOf, type Sheet, type Spot, spotOf } from './file.ts'
 import type { ShapeFinding } from './shape.ts'
 import type { Path } from './tree.ts'
 
-type Where = Pick<Sheet, 'file' | 'lines' | 'root'>
+type Where = Pick<Sheet, 'file' | 'lines' | 'spans'>
 
 export type Extra = {
   readonly subject?: string

@@ -1,13 +1,11 @@
 /**
- * A YAML document as a tree of plain nodes with their spans, free of the library that read it. Looks up places by path
- * and gives the value that the schema asks for. Pure.
+ * A YAML document as a tree of plain nodes with their spans, free of the library that read it, and the value that the
+ * schema asks for. Pure.
  */
 import type { TSchema } from 'typebox'
+import type { Span } from './spans.ts'
 
 export type Path = readonly (string | number)[]
-
-/** Offsets into the file; `end` is exclusive. */
-type Span = { readonly start: number; readonly end: number }
 
 export type ScalarNode = Span & {
   readonly kind: 'scalar'
@@ -24,40 +22,6 @@ export function childOf(node: TreeNode | undefined, step: string | number): Tree
   if (node?.kind === 'map') return node.entries.get(String(step))?.value
   if (node?.kind === 'sequence') return node.items[Number(step)]
   return undefined
-}
-
-export type Found = { readonly span: Span; readonly path: Path }
-
-/**
- * The span that stands for a path: the value itself; of an empty value or a collection in block form its key, which is
- * where an editor should jump to; of a path that is not there, the nearest that is.
- */
-export function locate(root: TreeNode, path: Path): Found {
-  let node = root
-  let key: Span | undefined
-  for (const [depth, step] of path.entries()) {
-    const entry = node.kind === 'map' ? node.entries.get(String(step)) : undefined
-    const next = entry?.value ?? childOf(node, step)
-    if (next === undefined) return { span: spanOf(node, key), path: path.slice(0, depth) }
-    key = entry?.key
-    node = next
-  }
-  return { span: spanOf(node, key), path }
-}
-
-/** The span of a key itself, for findings about the key. */
-export function locateKey(root: TreeNode, path: Path): Found {
-  let node: TreeNode | undefined = root
-  for (const step of path.slice(0, -1)) node = childOf(node, step)
-  const entry = node?.kind === 'map' ? node.entries.get(String(path.at(-1))) : undefined
-  return entry === undefined ? locate(root, path) : { span: entry.key, path }
-}
-
-function spanOf(node: TreeNode, key: Span | undefined): Span {
-  if (node.kind === 'scalar') return node.start === node.end && key !== undefined ? key : node
-  if (key !== undefined) return key
-  const first = node.kind === 'map' ? node.entries.values().next().value : undefined
-  return first === undefined ? { start: node.start, end: node.start + 1 } : first.key
 }
 
 /** RFC 6901. */
