@@ -7,7 +7,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { mkdir, open, rename } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
-import type { CredentialStore, MailHost, Notifier, Prober } from '../providers/provider.ts'
+import type { CredentialStore, MailHost, Prober } from '../providers/provider.ts'
 import { CommandFailure, exits, type Io } from './cli/io.ts'
 import { authenticateCaller } from './control/caller.ts'
 import { heldMailStore } from './control/held-mail.ts'
@@ -22,6 +22,8 @@ import { createEstateReader, loadEstate } from './manifest/load.ts'
 import type { Language } from './model/entity.ts'
 import type { DomainName } from './model/name.ts'
 import type { AgentConfig } from './model/world.ts'
+import { type Courier, createCourier } from './notify/courier.ts'
+import { deliverNotices, makeNotices } from './notify/follow.ts'
 import { createProber } from './prober.ts'
 import { Engine } from './reconcile/engine.ts'
 import { type Lock, takeLock } from './reconcile/lock.ts'
@@ -45,7 +47,7 @@ const random = (bytes: number): Uint8Array => randomBytes(bytes)
 export type Open = AsyncDisposable & {
   readonly engine: Engine
   readonly credentials: CredentialStore
-  readonly notifier: Notifier
+  readonly courier: Courier
   readonly hosts: readonly MailHost[]
   readonly prober: Prober
   /** Sentences about a register that does not verify; empty when it does. */
@@ -113,10 +115,21 @@ async function openForWriting(config: AgentConfig, log: Log, mode: 'write' | 'se
     writeDkimKey: (domain, selector, pem) => writeDkimKey(config, domain, selector, pem),
   })
   const hosts = openMailHosts(config.providers.mail, systemClock, host => heldMailStore(engine, host))
+  const notifier = await openNotifier(config.providers.notify, systemClock)
+  const courier = createCourier(
+    () =>
+      deliverNotices(makeNotices(history.incidents, engine.world()), {
+        notifier,
+        append: entries => engine.append(entries),
+        clock: systemClock,
+        log,
+      }),
+    systemClock,
+  )
   return {
     engine,
     credentials: opened.credentials,
-    notifier: await openNotifier(config.providers.notify, systemClock),
+    courier,
     hosts,
     prober: createProber(config.verify, systemClock),
     findings: language =>
@@ -126,6 +139,7 @@ async function openForWriting(config: AgentConfig, log: Log, mode: 'write' | 'se
     troubles: () => register.troubles,
     acceptHead: (actor, reason) => register.acceptHead(actor, reason),
     async [Symbol.asyncDispose]() {
+      await courier.idle()
       for (const host of hosts) await host[Symbol.asyncDispose]()
       await opened[Symbol.asyncDispose]()
       await register[Symbol.asyncDispose]()
@@ -180,7 +194,7 @@ async function openForReading(config: AgentConfig): Promise<Open> {
   return {
     engine,
     credentials: opened.credentials,
-    notifier: { send: readOnly },
+    courier: { deliver: readOnly, idle: async () => {} },
     hosts: openMailHosts(config.providers.mail, systemClock, host => heldMailStore(engine, host)),
     prober: createProber(config.verify, systemClock),
     findings: () => verdict.findings,

@@ -3,7 +3,7 @@
  * very door that it closes: the live decision decides a request, the directory is read again.
  */
 
-import { type MailHost, type Notifier, ProviderFailure } from '../../providers/provider.ts'
+import { type MailHost, ProviderFailure } from '../../providers/provider.ts'
 import type { Clock } from '../core/clock.ts'
 import { decide } from '../decision/decide.ts'
 import type { Snapshot } from '../decision/snapshot.ts'
@@ -15,32 +15,26 @@ import type { Lever } from '../model/incident.ts'
 import type { DirectoryAccount, DirectoryDomain } from '../model/resource.ts'
 import type { World } from '../model/world.ts'
 import { isProvisioned } from '../model/world.ts'
-import { deliverNotices, makeNotices } from '../notify/follow.ts'
+import type { Courier } from '../notify/courier.ts'
 import { daemonActor, type Engine } from '../reconcile/engine.ts'
 import type { LivePolicy } from './live.ts'
 import { workMailDoors } from './mail-doors.ts'
 
 export type AfterPassParts = {
   readonly engine: Engine
-  readonly notifier: Notifier
+  readonly courier: Courier
   readonly live: LivePolicy | null
   readonly hosts: readonly MailHost[]
 }
 
 /** @returns what a mail host could not do, one sentence each; the next pass tries again. */
 export async function afterPass(
-  { engine, notifier, live, hosts }: AfterPassParts,
+  { engine, courier, live, hosts }: AfterPassParts,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const { reports, failures } = await workMailDoors(engine, hosts, signal)
   const unread = await recordLevers({ engine, live, reports }, signal)
-  const { clock, log } = engine.parts
-  await deliverNotices(makeNotices(engine.history.incidents, engine.world()), {
-    notifier,
-    append: entries => engine.append(entries),
-    clock,
-    log,
-  })
+  await courier.deliver()
   return [...failures, ...unread]
 }
 

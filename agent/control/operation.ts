@@ -1,8 +1,9 @@
 /** What an operation is given and gives: the shape that every command of the agent has. Types only. */
-import type { CredentialStore, MailHost, Notifier, Prober } from '../../providers/provider.ts'
+import type { CredentialStore, MailHost, Prober } from '../../providers/provider.ts'
 import type { Token } from '../incident/people.ts'
 import type { Language } from '../model/entity.ts'
 import type { DomainName } from '../model/name.ts'
+import type { Courier } from '../notify/courier.ts'
 import type { Engine } from '../reconcile/engine.ts'
 import type { Actor, Stored } from '../register/register.ts'
 import type { LivePolicy } from './live.ts'
@@ -21,7 +22,7 @@ export type Caller = {
 export type OperationContext = {
   readonly engine: Engine
   readonly credentials: CredentialStore
-  readonly notifier: Notifier
+  readonly courier: Courier
   readonly caller: Caller
   readonly progress: (done: number, total: number) => void
   readonly signal: AbortSignal

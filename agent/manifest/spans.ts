@@ -2,10 +2,7 @@
  * Where everything in a document stands, by path: what is left of a tree once its values are read. A tree of nodes takes
  * ten times the room, and every document of the estate is kept for as long as its file stays as it is. Pure.
  */
-import type { Path, TreeNode } from './tree.ts'
-
-/** Offsets into the file; `end` is exclusive. */
-export type Span = { readonly start: number; readonly end: number }
+import type { Path, Span, TreeNode } from './tree.ts'
 
 /**
  * One node after the other, the root first: start, end, kind, and of a collection the number of its members with, for each,

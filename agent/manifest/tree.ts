@@ -3,9 +3,11 @@
  * schema asks for. Pure.
  */
 import type { TSchema } from 'typebox'
-import type { Span } from './spans.ts'
 
 export type Path = readonly (string | number)[]
+
+/** Offsets into the file; `end` is exclusive. */
+export type Span = { readonly start: number; readonly end: number }
 
 export type ScalarNode = Span & {
   readonly kind: 'scalar'

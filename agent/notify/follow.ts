@@ -4,7 +4,7 @@
  * notice never undoes a containment; it is due again at the next pass.
  */
 
-import type { Notifier, OutgoingNotice } from '../../providers/provider.ts'
+import { type Notifier, type OutgoingNotice, ProviderFailure } from '../../providers/provider.ts'
 import { type Clock, formatInstant, formatLocal } from '../core/clock.ts'
 import { hit } from '../core/failpoint.ts'
 import type { Log } from '../core/log.ts'
@@ -132,15 +132,10 @@ export type DeliverParts = {
 /** Sends what is due, one by one; each is recorded after it left. */
 export async function deliverNotices(made: readonly MadeNotice[], parts: DeliverParts): Promise<void> {
   for (const { due, notice, failure } of made) {
+    let left: Left
     try {
       if (failure !== undefined) throw new Error(failure)
-      if (notice !== null) await parts.notifier.send(notice)
-      else
-        parts.log.write('warn', 'nobody to tell', {
-          audience: due.audience,
-          domain: due.domain,
-          incident: due.incident,
-        })
+      left = await leave(notice, due, parts)
     } catch (error) {
       parts.log.write('error', 'notice not sent', {
         notice: due.id,
@@ -151,7 +146,7 @@ export async function deliverNotices(made: readonly MadeNotice[], parts: Deliver
     hit('notify.afterSpool')
     await parts.append([
       {
-        kind: notice?.to == null ? 'notice.printed' : 'notice.sent',
+        kind: left.to === null ? 'notice.printed' : 'notice.sent',
         actor: { person: 'daemon', role: 'daemon' },
         at: formatInstant(parts.clock.now()),
         subject: due.incident ?? due.domain,
@@ -161,10 +156,32 @@ export async function deliverNotices(made: readonly MadeNotice[], parts: Deliver
           notice: due.id,
           topic: due.topic,
           audience: due.audience,
-          nobody: notice === null,
+          nobody: notice === null || (left.refused !== null && due.audience !== 'director'),
+          ...(left.refused === null ? {} : { refused: left.refused }),
         },
-        personal: { to: notice?.to ?? null, name: notice?.toName ?? null },
+        personal: { to: left.to, name: notice?.toName ?? null },
       },
     ])
+  }
+}
+
+/** How it left: to nobody when it was printed, or could be told to nobody. */
+type Left = { readonly to: string | null; readonly refused: string | null }
+
+/** What a server refuses for good (RFC 5321 section 4.2.1) is not tried for ever: the director is owed a letter instead. */
+async function leave(notice: OutgoingNotice | null, due: DueNotice, { notifier, log }: DeliverParts): Promise<Left> {
+  if (notice === null) {
+    log.write('warn', 'nobody to tell', { audience: due.audience, domain: due.domain, incident: due.incident })
+    return { to: null, refused: null }
+  }
+  try {
+    await notifier.send(notice)
+    return { to: notice.to, refused: null }
+  } catch (error) {
+    const isFinal = error instanceof ProviderFailure && error.kind === 'rejected' && error.retry === 'never'
+    if (!isFinal || notice.to === null) throw error
+    log.write('error', 'notice refused for good', { notice: due.id, audience: due.audience, error: error.message })
+    if (due.audience === 'director') await notifier.send({ ...notice, to: null })
+    return { to: null, refused: error.message }
   }
 }

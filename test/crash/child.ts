@@ -1,7 +1,10 @@
 /** One pass over a folder, to be killed at the failpoint that the environment names: `child.ts FOLDER reconcile|SCOPE`. */
 import { afterPass } from '../../agent/control/after-pass.ts'
 import { runOperation } from '../../agent/control/operations.ts'
+import { silentLog } from '../../agent/core/log.ts'
 import { systemClock } from '../../agent/core/system-clock.ts'
+import { createCourier } from '../../agent/notify/courier.ts'
+import { deliverNotices, makeNotices } from '../../agent/notify/follow.ts'
 import { createProber } from '../../agent/prober.ts'
 import { daemonActor } from '../../agent/reconcile/engine.ts'
 import { openSpool } from '../../providers/spool/spool.ts'
@@ -11,11 +14,22 @@ const [folder = '', act = 'reconcile'] = process.argv.slice(2)
 const signal = new AbortController().signal
 await using open = await openEngine(folder)
 const notifier = openSpool({ folder: open.config.providers.notify.folder })
+const { engine } = open
+const courier = createCourier(
+  () =>
+    deliverNotices(makeNotices(engine.history.incidents, engine.world()), {
+      notifier,
+      append: entries => engine.append(entries),
+      clock: systemClock,
+      log: silentLog,
+    }),
+  systemClock,
+)
 const token = { person: 'ana', digest: '', expiresAt: 0, madeAt: 0, madeBy: 'berta' }
 const context = {
   engine: open.engine,
   credentials: open.credentials,
-  notifier,
+  courier,
   hosts: [],
   prober: createProber(open.config.verify, systemClock),
   verifyLater: () => {},

@@ -1,8 +1,8 @@
 /** Places by path from the packed form are the places that the tree itself gives. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { locate, locateKey, type Span, spansOf } from '../../agent/manifest/spans.ts'
-import { childOf, type Path, type TreeNode } from '../../agent/manifest/tree.ts'
+import { locate, locateKey, spansOf } from '../../agent/manifest/spans.ts'
+import { childOf, type Path, type Span, type TreeNode } from '../../agent/manifest/tree.ts'
 
 const span = fc.tuple(fc.nat(500), fc.nat(40)).map(([start, length]) => ({ start, end: start + length }))
 const key = fc.constantFrom('a', 'b', 'c', '0', '1', '__proto__', 'constructor', '')

@@ -11,7 +11,7 @@ import type { Language } from '../../agent/model/entity.ts'
 import type { World } from '../../agent/model/world.ts'
 import { deliverNotices, makeNotices } from '../../agent/notify/follow.ts'
 import type { NewEntry } from '../../agent/register/register.ts'
-import type { Notifier, OutgoingNotice } from '../../providers/provider.ts'
+import { type Notifier, type OutgoingNotice, ProviderFailure } from '../../providers/provider.ts'
 import { formatMessage, openSpool } from '../../providers/spool/spool.ts'
 import { Case, contextOf, digestA, hcg, start, store } from '../incident/fixture.ts'
 
@@ -308,6 +308,37 @@ describe('the outbox', () => {
     await deliver(world, broken)
     expect(world.incidents.due.map(({ audience }) => audience)).toEqual(['director'])
     expect(openHolds(world.incidents)).toHaveLength(1)
+  })
+
+  test('what a server refuses for good is tried once: the director gets a letter, and it is on record', async () => {
+    const world = suspended()
+    const spool = openSpool({ folder })
+    let asked = 0
+    const refusing: Notifier = {
+      send(notice) {
+        if (notice.to === null) return spool.send(notice)
+        asked += 1
+        return Promise.reject(new ProviderFailure('rejected', 'said: 550 5.1.1 no such user', { retry: 'never' }))
+      },
+    }
+    await deliver(world, refusing)
+    expect(world.incidents.due).toEqual([])
+    expect(list()).toEqual([join('letters', 'n0-director.txt')])
+    expect(world.entries.slice(1).map(({ kind, facts }) => [kind, facts['audience'], facts['nobody']])).toEqual([
+      ['notice.printed', 'director', false],
+      ['notice.printed', 'representative', true],
+      ['notice.printed', 'operator', true],
+    ])
+    for (const { facts } of world.entries.slice(1)) expect(facts['refused']).toContain('550')
+    await deliver(world, refusing)
+    expect(asked).toBe(3)
+  })
+
+  test('a refusal of the login is no refusal of the notice', async () => {
+    const world = suspended()
+    const failure = new ProviderFailure('unauthorized', 'said: 535', { retry: 'never' })
+    await deliver(world, { send: () => Promise.reject(failure) })
+    expect(world.incidents.due).toHaveLength(3)
   })
 
   test('an id that is no file name is refused', async () => {
