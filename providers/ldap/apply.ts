@@ -5,11 +5,12 @@
  */
 import type { Outcome } from '../../agent/model/change.ts'
 import type { DirectoryDomain } from '../../agent/model/resource.ts'
+import type { Session } from './ask.ts'
 import { carryOut, type DirectoryChange, type Surroundings } from './change.ts'
-import { resultCodes } from './connection.ts'
-import type { Standing } from './entry.ts'
+import { type Standing, toAttributes } from './entry.ts'
+import { resultCodes } from './failure.ts'
 import { eachBounded, type Reply } from './pool.ts'
-import { readDomain, readForeignHolders, type Session } from './read.ts'
+import { readDomain, readForeignHolders } from './read.ts'
 
 /** Names that are looked for in one question. */
 const changesAskedAtOnce = 100
@@ -129,7 +130,7 @@ function namesTaken({ change }: DirectoryChange): string[] {
 
 async function makeTree(session: Session, signal: AbortSignal): Promise<Reply<void>> {
   const reply = await session.pool.send(
-    client => client.add(session.tree.domains, { objectClass: 'organizationalUnit', ou: 'domains' }),
+    client => client.add(session.tree.domains, toAttributes({ objectClass: ['organizationalUnit'], ou: ['domains'] })),
     signal,
   )
   const stands = reply.kind === 'refused' && reply.code === resultCodes.entryAlreadyExists

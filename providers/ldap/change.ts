@@ -8,11 +8,12 @@ import type { DirectoryDomain } from '../../agent/model/resource.ts'
 import { canonicalDirectoryResource, type DirectoryResource } from '../../agent/standards/directory-resource.ts'
 import { judge } from '../judge.ts'
 import { type MarkedChange, ProviderFailure } from '../provider.ts'
+import { equals, type Session } from './ask.ts'
 import { onlyWhile } from './assertion.ts'
-import { resultCodes } from './connection.ts'
 import { type Carried, carriedBy, differencesTo, newEntry, ownedOf, type Standing, withDrift } from './entry.ts'
+import { resultCodes } from './failure.ts'
 import type { Reply } from './pool.ts'
-import { equals, readAccount, readDomain, readMarkedAccounts, type Session } from './read.ts'
+import { readAccount, readDomain, readMarkedAccounts } from './read.ts'
 import { walkAccounts } from './walk.ts'
 
 export type DirectoryChange = MarkedChange<DirectoryResource>
@@ -107,7 +108,7 @@ async function write(
   }
   const unchanged = onlyWhile(equals('entryCSN', found.csn))
   if (change.after === null)
-    return told(ref, await session.pool.send(client => client.del(found.dn, unchanged), signal))
+    return told(ref, await session.pool.send(client => client.remove(found.dn, unchanged), signal))
   // What an account carries of its domain is put right by the domain's own change, which compares it with what was seen;
   // unless the account becomes another thing to its domain, or ours.
   const isSame = adopt !== true && change.after.kind === 'account' && found.values['mwRole']?.[0] === change.after.role

@@ -12,11 +12,12 @@ import {
 } from '../../agent/standards/directory-resource.ts'
 import type { CredentialStore, Provider } from '../provider.ts'
 import { applyAll } from './apply.ts'
-import { checkServer, openConnection } from './connection.ts'
+import type { Session } from './ask.ts'
+import { checkServer, openConnection, type Patience } from './connection.ts'
 import { credentialsOf } from './credentials.ts'
 import { treeAt } from './dn.ts'
 import { createPool, type PoolLimits } from './pool.ts'
-import { observeTree, type Session } from './read.ts'
+import { observeTree } from './read.ts'
 import { foreignWrites } from './watch.ts'
 
 export type LdapOptions = {
@@ -33,6 +34,8 @@ export type LdapOptions = {
   readonly clock: Clock
   /** Default: two connections with 16 requests in flight on each. */
   readonly limits?: PoolLimits
+  /** Default: 10 s until a connection is bound, 30 s for an answer. */
+  readonly patience?: Patience
 }
 
 export type LdapDirectory = Provider<DirectoryResource> &
@@ -42,6 +45,7 @@ export type LdapDirectory = Provider<DirectoryResource> &
 
 /** As fast as slapd commits; more of either gains nothing, and slapd closes a connection with 1,000 pending. */
 const defaultLimits: PoolLimits = { connections: 2, inFlight: 16 }
+const defaultPatience: Patience = { openMs: 10_000, answerMs: 30_000 }
 
 /** What the directory is before it was reached. */
 export const describeLdapDirectory = ({ url, base }: Pick<LdapOptions, 'url' | 'base'>) =>
@@ -55,9 +59,19 @@ export const describeLdapDirectory = ({ url, base }: Pick<LdapOptions, 'url' | '
 
 /** Connects when it is first asked. @throws ProviderFailure when the options contradict each other. */
 export function openLdapDirectory(options: LdapOptions): LdapDirectory {
-  const { url, base, bindDn, password, clock, encryption = 'starttls', caFile, limits = defaultLimits } = options
+  const {
+    url,
+    base,
+    bindDn,
+    password,
+    clock,
+    encryption = 'starttls',
+    caFile,
+    limits = defaultLimits,
+    patience = defaultPatience,
+  } = options
   checkServer({ url, encryption })
-  const open = () => openConnection({ url, encryption, caFile, bindDn, password })
+  const open = () => openConnection({ url, encryption, caFile, bindDn, password, patience })
   const session: Session = {
     tree: treeAt(base),
     bindDn,

@@ -3,11 +3,12 @@
  * stands in an entry (userPassword, description, telephoneNumber, other classes) belongs to others and is never named in
  * a write. Reading reports what stands, odd values included, so that drift shows. Pure. Schema: config/ldap.
  */
-import { Attribute, Change, type Entry } from 'ldapts'
+import { Attribute, Change } from 'ldapts'
 import { type Address, localpartOf } from '../../agent/model/name.ts'
 import type { AccountRole, DirectoryAccount, DirectoryDomain, Status } from '../../agent/model/resource.ts'
 import type { DirectoryResource } from '../../agent/standards/directory-resource.ts'
 import type { Observed } from '../provider.ts'
+import type { Entry } from './client.ts'
 import type { Place } from './dn.ts'
 
 export type Values = Readonly<Record<string, readonly string[]>>
@@ -109,9 +110,7 @@ export function withDrift(
 
 /** Undefined for what is neither a domain nor an account, which nobody here asks for. */
 export function toStanding(entry: Entry, place: Place): Standing | undefined {
-  const values: Values = Object.fromEntries(
-    Object.entries(entry).map(([name, value]) => [name, name === 'dn' ? [] : textsOf(value)]),
-  )
+  const values: Values = Object.fromEntries(entry.values)
   const mark = values['mwMark']?.[0] ?? null
   const common = { dn: entry.dn, csn: one(values, 'entryCSN'), values }
   switch (place.kind) {
@@ -163,16 +162,25 @@ function toAccount(key: Address, domain: string, values: Values): DirectoryAccou
   }
 }
 
-function textsOf(value: Entry[string]): string[] {
-  return (Array.isArray(value) ? value : [value]).map(item => (typeof item === 'string' ? item : item.toString('utf8')))
-}
-
 function one(values: Values, name: string): string {
   return values[name]?.[0] ?? ''
 }
 
 function sorted(values: readonly string[] = []): string[] {
   return [...values].sort()
+}
+
+/** Attributes that an entry of these classes cannot be without, by the schema; the server itself adds entryCSN. */
+const required: Readonly<Record<string, readonly string[]>> = {
+  mwdomain: ['mwLoginStatus', 'mwCollectionStatus', 'mwDelivery'],
+  mwaccount: ['mwAddress', 'mwAccountStatus', 'mwDomainStatus', 'mwRole', 'mwQuotaBytes'],
+}
+
+/** An attribute that was asked for, and that the entry as it stands must have; undefined when none is missing. */
+export function missingFrom({ values }: Entry, asked: readonly string[]): string | undefined {
+  const classes = values.get('objectClass') ?? []
+  const musts = classes.flatMap(name => required[name.toLowerCase()] ?? [])
+  return ['objectClass', 'entryCSN', ...musts].find(name => asked.includes(name) && !values.has(name))
 }
 
 // --- writing ---
@@ -216,9 +224,14 @@ export function newEntry(resource: DirectoryResource, owned: Values): Attribute[
           cn: [localpartOf(resource.address)],
           sn: [localpartOf(resource.address)],
         }
-  return Object.entries({ ...birth, ...owned })
-    .filter(([, values]) => values.length > 0)
-    .map(([type, values]) => new Attribute({ type, values: [...values] }))
+  return toAttributes({ ...birth, ...owned })
+}
+
+/** An attribute without values is left out. */
+export function toAttributes(values: Values): Attribute[] {
+  return Object.entries(values)
+    .filter(([, texts]) => texts.length > 0)
+    .map(([type, texts]) => new Attribute({ type, values: [...texts] }))
 }
 
 /** Replaces those of our attributes that differ, adds those of our classes that are not there, and names nothing else. */

@@ -4,11 +4,12 @@
  * what differs, writes that, and looks again until nothing does. Accounts without a mark are not touched.
  */
 import type { DirectoryAccount, DirectoryDomain } from '../../agent/model/resource.ts'
+import { allOf, equals, type Session } from './ask.ts'
 import { onlyWhile } from './assertion.ts'
-import { resultCodes } from './connection.ts'
 import { carriedBy, differencesTo, type Standing } from './entry.ts'
+import { resultCodes } from './failure.ts'
 import { eachBounded, type Reply } from './pool.ts'
-import { allOf, equals, readMarkedAccounts, type Session } from './read.ts'
+import { readMarkedAccounts } from './read.ts'
 
 export type Walked =
   | { readonly result: 'done' }
