@@ -7,7 +7,7 @@ import { AndFilter, EqualityFilter, type Filter, NotFilter, OrFilter, PresenceFi
 import { ProviderFailure } from '../provider.ts'
 import type { Answered, Entry, LdapClient, Question } from './client.ts'
 import type { Tree } from './dn.ts'
-import { readAttributes } from './entry.ts'
+import { missingFrom, readAttributes } from './entry.ts'
 import { resultCodes } from './failure.ts'
 import type { Pool } from './pool.ts'
 
@@ -102,9 +102,17 @@ export async function askEntry(
   const [entry, ...more] = found
   if (entry === undefined || more.length > 0)
     throw malformed(`asked for ${base} alone, the directory gave ${found.length} entries and called it a success`)
+  refuseCutEntry(entry, attributes)
   return entry
 }
 
 export function malformed(message: string): ProviderFailure {
   return new ProviderFailure('malformed-reply', message, { retry: 'later' })
+}
+
+/** @throws ProviderFailure when an attribute that the entry must have is not there. */
+export function refuseCutEntry(entry: Entry, asked: readonly string[]): void {
+  const missing = missingFrom(entry, asked)
+  if (missing !== undefined)
+    throw malformed(`${entry.dn} came without its ${missing}: the answer was cut, or the agent may not read it`)
 }

@@ -6,10 +6,10 @@
  * size limit counts across pages).
  */
 
-import { anything, ask, askEntry, brokenOff, malformed, type Session } from './ask.ts'
+import { anything, ask, askEntry, brokenOff, malformed, refuseCutEntry, type Session } from './ask.ts'
 import type { Answered, Entry, LdapClient } from './client.ts'
 import { splitDn } from './dn.ts'
-import { missingFrom, readAttributes } from './entry.ts'
+import { readAttributes } from './entry.ts'
 import { eachBounded } from './pool.ts'
 
 /** As many as one answer may hold; between two pages a read can be broken off. */
@@ -85,10 +85,4 @@ export function refuseWithoutBase(names: Iterable<string>, base: string): void {
   const depth = splitDn(base).length
   for (const dn of names) if (splitDn(dn).length === depth) return
   throw malformed(`the directory left ${base} itself out of its answer`)
-}
-
-function refuseCutEntry(entry: Entry, asked: readonly string[]): void {
-  const missing = missingFrom(entry, asked)
-  if (missing !== undefined)
-    throw malformed(`${entry.dn} came without its ${missing}: the answer was cut, or the agent may not read it`)
 }

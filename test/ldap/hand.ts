@@ -1,4 +1,5 @@
-/** Writes of a third party: LDIF through OpenLDAP's own tools, as an administrator at the prompt would. */
+/** The hand and the eye of a third party: LDIF through OpenLDAP's own tools, as an administrator at the prompt would. */
+import type { Address } from '../../agent/model/name.ts'
 import type { DirectoryAccount, DirectoryDomain } from '../../agent/model/resource.ts'
 import type { DirectoryResource } from '../../agent/standards/directory-resource.ts'
 import type { Slapd } from '../servers/slapd.ts'
@@ -63,4 +64,64 @@ export function byHand(slapd: Slapd, resource: DirectoryResource, value: Directo
           'mwDomainStatus: active',
         ]
   slapd.ldap('ldapadd', `dn: ${dn}\n${[...birth, ...lines.map(([type, text]) => `${type}: ${text}`)].join('\n')}\n`)
+}
+
+/** What stands, read by `ldapsearch` and decoded here once more: mark, resource, and what an account carries of its domain. */
+export type Truth = ReadonlyMap<
+  string,
+  { readonly resource: DirectoryResource; readonly mark: string | null; readonly carried: string }
+>
+
+export function truthOf(slapd: Slapd): Truth {
+  const truth = new Map<string, Truth extends ReadonlyMap<string, infer V> ? V : never>()
+  let values = new Map<string, string[]>()
+  const keep = () => {
+    const one = (name: string) => values.get(name)?.[0] ?? ''
+    const mark = values.get('mwMark')?.[0] ?? null
+    const carried = [one('mwDomainStatus'), ...(values.get('mwMay') ?? []).sort()].join(' ')
+    const classes = values.get('objectClass') ?? []
+    if (classes.includes('mwDomain')) truth.set(one('dc'), { mark, carried, resource: toDomain(one, values) })
+    if (classes.includes('mwAccount')) truth.set(one('mail'), { mark, carried, resource: toAccount(one, values) })
+  }
+  for (const line of slapd.search('ou=domains,dc=example', 'sub', '(objectClass=*)')) {
+    const [, name = '', text = ''] = /^([^:]+): ?(.*)$/.exec(line) ?? []
+    if (name === 'dn') {
+      keep()
+      values = new Map()
+    }
+    values.set(name, [...(values.get(name) ?? []), text])
+  }
+  keep()
+  return truth
+}
+
+function toDomain(one: (name: string) => string, values: ReadonlyMap<string, readonly string[]>): DirectoryDomain {
+  return {
+    provider: 'directory',
+    kind: 'domain',
+    key: one('dc'),
+    domain: one('dc') as DirectoryDomain['domain'],
+    institution: one('mwInstitution'),
+    delivery: one('mwDelivery') as DirectoryDomain['delivery'],
+    login: one('mwLoginStatus') as DirectoryDomain['login'],
+    collection: one('mwCollectionStatus') as DirectoryDomain['collection'],
+    nextHop: values.get('mwNextHop')?.[0] ?? null,
+  }
+}
+
+function toAccount(one: (name: string) => string, values: ReadonlyMap<string, readonly string[]>): DirectoryAccount {
+  const nets = values.get('mwAllowNets')?.[0]
+  const address = one('mail')
+  return {
+    provider: 'directory',
+    kind: 'account',
+    key: address,
+    address: one('mwAddress') as DirectoryAccount['address'],
+    domain: address.slice(address.indexOf('@') + 1) as DirectoryAccount['domain'],
+    role: one('mwRole') as DirectoryAccount['role'],
+    status: one('mwAccountStatus') as DirectoryAccount['status'],
+    allowNets: nets === undefined ? null : nets === 'none' ? [] : nets.split(','),
+    quotaBytes: Number(one('mwQuotaBytes')),
+    aliases: ([...(values.get('mailLocalAddress') ?? [])] as Address[]).sort(),
+  }
 }
