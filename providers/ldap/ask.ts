@@ -7,12 +7,16 @@ import { AndFilter, EqualityFilter, type Filter, NotFilter, OrFilter, PresenceFi
 import { ProviderFailure } from '../provider.ts'
 import type { Answered, Entry, LdapClient, Question } from './client.ts'
 import type { Tree } from './dn.ts'
-import { missingFrom, readAttributes } from './entry.ts'
+import { missingFrom } from './entry.ts'
 import { resultCodes } from './failure.ts'
 import type { Pool } from './pool.ts'
+import type { Profile } from './profiles.ts'
 
 /** What a request of the provider needs. */
 export type Session = {
+  readonly profile: Profile
+  /** All that is asked of an entry, by the profile. */
+  readonly attributes: readonly string[]
   readonly tree: Tree
   readonly bindDn: string
   /** Writes, and reads of single entries. */
@@ -77,14 +81,11 @@ function cutShort(bindDn: string, cause: unknown): ProviderFailure {
 
 /** Below a base what a filter finds, in one answer without pages: for what is known to be small. */
 export async function askOnce(
-  { pool, bindDn }: Session,
-  {
-    attributes = readAttributes,
-    ...question
-  }: Omit<Question, 'attributes' | 'page'> & { readonly attributes?: readonly string[] },
+  { pool, bindDn, attributes }: Session,
+  question: Pick<Question, 'base' | 'scope' | 'filter' | 'sizeLimit'> & { readonly attributes?: readonly string[] },
   signal: AbortSignal,
 ): Promise<readonly Entry[] | undefined> {
-  return (await ask(pool, bindDn, client => client.search({ ...question, attributes }), signal))?.entries
+  return (await ask(pool, bindDn, client => client.search({ attributes, ...question }), signal))?.entries
 }
 
 /**
@@ -95,14 +96,14 @@ export async function askEntry(
   session: Session,
   base: string,
   signal: AbortSignal,
-  attributes: readonly string[] = readAttributes,
+  attributes = session.attributes,
 ): Promise<Entry | undefined> {
   const found = await askOnce(session, { base, scope: 'base', filter: anything, attributes }, signal)
   if (found === undefined) return undefined
   const [entry, ...more] = found
   if (entry === undefined || more.length > 0)
     throw malformed(`asked for ${base} alone, the directory gave ${found.length} entries and called it a success`)
-  refuseCutEntry(entry, attributes)
+  refuseCutEntry(session, entry, attributes)
   return entry
 }
 
@@ -111,8 +112,8 @@ export function malformed(message: string): ProviderFailure {
 }
 
 /** @throws ProviderFailure when an attribute that the entry must have is not there. */
-export function refuseCutEntry(entry: Entry, asked: readonly string[]): void {
-  const missing = missingFrom(entry, asked)
+export function refuseCutEntry({ profile }: Session, entry: Entry, asked: readonly string[]): void {
+  const missing = missingFrom(profile, entry, asked)
   if (missing !== undefined)
     throw malformed(`${entry.dn} came without its ${missing}: the answer was cut, or the agent may not read it`)
 }

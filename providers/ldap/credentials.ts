@@ -6,8 +6,8 @@ import type { CredentialStore } from '../provider.ts'
 import { ProviderFailure } from '../provider.ts'
 import { allOf, equals, present, type Session } from './ask.ts'
 import { onlyWhile } from './assertion.ts'
-import { change } from './entry.ts'
 import { resultCodes } from './failure.ts'
+import { change } from './owned.ts'
 import { readWhole } from './whole.ts'
 
 const never = new AbortController().signal
@@ -26,7 +26,7 @@ export function credentialsOf(session: Session): CredentialStore {
         change('replace', 'userPassword', [hash.replace(cryptSchemes, '{CRYPT}')]),
         change('replace', 'mwPasswordChangedMs', [String(changedAt)]),
       ]
-      const ours = onlyWhile(allOf(equals('objectClass', 'mwAccount'), present('mwMark')))
+      const ours = onlyWhile(allOf(equals('objectClass', session.profile.account.ours), present('mwMark')))
       session.writes += 1
       const reply = await session.pool.send(client => client.modify(dn, changes, ours), never)
       if (reply.kind === 'done') return

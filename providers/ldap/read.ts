@@ -6,8 +6,9 @@ import type { DirectoryAccount, DirectoryDomain } from '../../agent/model/resour
 import type { DirectoryResource } from '../../agent/standards/directory-resource.ts'
 import { type Observed, ProviderFailure, type Scope } from '../provider.ts'
 import { allOf, anyOf, askEntry, askOnce, equals, noneOf, present, type Session } from './ask.ts'
-import { type Standing, toStanding, type Values, withDrift } from './entry.ts'
+import { type Standing, toStanding, withDrift } from './entry.ts'
 import { eachBounded } from './pool.ts'
+import type { Values } from './profiles.ts'
 import { readWhole, refuseWithoutBase } from './whole.ts'
 
 /** Beyond this a read of the whole tree is cheaper than one for each domain. */
@@ -41,7 +42,7 @@ export async function observeTree(
 
 async function readBelow(session: Session, base: string, signal: AbortSignal): Promise<Standing[]> {
   const entries = await readWhole(session, base, signal)
-  return (entries ?? []).flatMap(entry => toStanding(entry, session.tree.place(entry.dn)) ?? [])
+  return (entries ?? []).flatMap(entry => toStanding(session.profile, entry, session.tree.place(entry.dn)) ?? [])
 }
 
 /** Domains before accounts, each by its key and once: an entry in our form goes before others of the same address. */
@@ -74,7 +75,7 @@ function isAccount(found: Standing): found is Standing<DirectoryAccount> {
 /** The one entry, without what its accounts carry. */
 async function readEntry(session: Session, dn: string, signal: AbortSignal): Promise<Standing | undefined> {
   const entry = await askEntry(session, dn, signal)
-  return entry === undefined ? undefined : toStanding(entry, session.tree.place(entry.dn))
+  return entry === undefined ? undefined : toStanding(session.profile, entry, session.tree.place(entry.dn))
 }
 
 export async function readDomain(
@@ -95,16 +96,14 @@ export async function readAccount(
   return found !== undefined && isAccount(found) ? found : undefined
 }
 
-const carriedAttributes = ['objectClass', 'entryCSN', 'mwRole', 'mwDomainStatus', 'mwMay', 'mwMark']
-
-/** The accounts right below a domain that carry a mark, with no more than what the domain gives them. */
+/** The accounts of a domain that carry a mark. */
 export async function readMarkedAccounts(
   session: Session,
   name: string,
   signal: AbortSignal,
 ): Promise<Standing<DirectoryAccount>[]> {
-  const entries = await readWhole(session, session.tree.domain(name), signal, carriedAttributes)
-  const found = (entries ?? []).flatMap(entry => toStanding(entry, session.tree.place(entry.dn)) ?? [])
+  const entries = await readWhole(session, session.tree.domain(name), signal)
+  const found = (entries ?? []).flatMap(entry => toStanding(session.profile, entry, session.tree.place(entry.dn)) ?? [])
   return found.filter(isAccount).filter(({ mark }) => mark !== null)
 }
 
@@ -114,11 +113,12 @@ export async function readForeignHolders(
   names: readonly string[],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
-  const held = ['mail', 'mwAddress', 'mailLocalAddress']
+  const { profile } = session
+  const held = [...new Set(['mail', profile.account.address, profile.account.aliases])]
   const base = session.tree.domains
   // The base itself matches too: without it, that nobody was found says nothing.
   const filter = anyOf(
-    equals('objectClass', 'organizationalUnit'),
+    equals('objectClass', profile.naming.rootEntry['objectClass']?.[0] ?? ''),
     allOf(noneOf(present('mwMark')), anyOf(...names.flatMap(name => held.map(type => equals(type, name))))),
   )
   const entries = await askOnce(session, { base, scope: 'sub', filter }, signal)
@@ -130,7 +130,7 @@ export async function readForeignHolders(
   const wanted = new Set(names)
   const holders = new Map<string, string>()
   for (const entry of entries ?? []) {
-    const standing = toStanding(entry, session.tree.place(entry.dn))
+    const standing = toStanding(session.profile, entry, session.tree.place(entry.dn))
     const values: Values = standing?.values ?? {}
     for (const name of held.flatMap(type => values[type] ?? []))
       if (wanted.has(name.toLowerCase())) holders.set(name.toLowerCase(), standing?.resource.key ?? entry.dn)

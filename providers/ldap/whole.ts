@@ -9,7 +9,6 @@
 import { anything, ask, askEntry, brokenOff, malformed, refuseCutEntry, type Session } from './ask.ts'
 import type { Answered, Entry, LdapClient } from './client.ts'
 import { splitDn } from './dn.ts'
-import { readAttributes } from './entry.ts'
 import { eachBounded } from './pool.ts'
 
 /** As many as one answer may hold; between two pages a read can be broken off. */
@@ -25,7 +24,7 @@ export async function readWhole(
   session: Session,
   base: string,
   signal: AbortSignal,
-  attributes: readonly string[] = readAttributes,
+  attributes = session.attributes,
 ): Promise<readonly Entry[] | undefined> {
   for (let reading = 1; reading <= readingsMax; reading += 1) {
     const found = await readPages(session, base, signal, attributes)
@@ -37,7 +36,7 @@ export async function readWhole(
       const entry = await askEntry(session, dn, signal, attributes)
       if (entry !== undefined) found.set(dn, entry)
     })
-    for (const entry of found.values()) refuseCutEntry(entry, attributes)
+    for (const entry of found.values()) refuseCutEntry(session, entry, attributes)
     return [...found.values()]
   }
   throw malformed(`${readingsMax} times, two readings of ${base} did not show the same entries`)
