@@ -43,6 +43,11 @@ export function readAttributesOf({ domain, account, required }: Profile): readon
   ]
 }
 
+/** What a walk over a domain's accounts compares. */
+export function carriedAttributesOf({ account }: Profile): readonly string[] {
+  return ['objectClass', 'entryCSN', ...ownedByAccount, ...Object.keys(account.mirrors(closedGates))]
+}
+
 const anyDomain = { login: 'active', delivery: 'relay', nextHop: null } as unknown as DirectoryDomain
 
 /** Equal things become identical: in the order and the units in which the profile gives them back. Idempotent. */

@@ -6,7 +6,7 @@ import type { DirectoryAccount, DirectoryDomain } from '../../agent/model/resour
 import type { DirectoryResource } from '../../agent/standards/directory-resource.ts'
 import { type Observed, ProviderFailure, type Scope } from '../provider.ts'
 import { allOf, anyOf, askEntry, askOnce, equals, noneOf, present, type Session } from './ask.ts'
-import { type Standing, toStanding, withDrift } from './entry.ts'
+import { carriedAttributesOf, type Standing, toStanding, withDrift } from './entry.ts'
 import { eachBounded } from './pool.ts'
 import type { Values } from './profiles.ts'
 import { readWhole, refuseWithoutBase } from './whole.ts'
@@ -96,13 +96,13 @@ export async function readAccount(
   return found !== undefined && isAccount(found) ? found : undefined
 }
 
-/** The accounts of a domain that carry a mark. */
+/** The accounts of a domain that carry a mark, with no more than what the domain has a say in. */
 export async function readMarkedAccounts(
   session: Session,
   name: string,
   signal: AbortSignal,
 ): Promise<Standing<DirectoryAccount>[]> {
-  const entries = await readWhole(session, session.tree.domain(name), signal)
+  const entries = await readWhole(session, session.tree.domain(name), signal, carriedAttributesOf(session.profile))
   const found = (entries ?? []).flatMap(entry => toStanding(session.profile, entry, session.tree.place(entry.dn)) ?? [])
   return found.filter(isAccount).filter(({ mark }) => mark !== null)
 }
