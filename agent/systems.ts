@@ -100,13 +100,14 @@ async function openDirectory(config: DirectoryConfig, mode: OpenMode, clock: Clo
       })
     }
     case 'ldap': {
-      const { url, base, bindDn, startTls, caFile, password } = config
+      const { url, base, bindDn, startTls, caFile, password, profile } = config
       // The password is read when the server is first asked, and again after a failure: a new one needs no restart.
-      return openDirectoryWhenNeeded(describeLdapDirectory({ url, base }), async () =>
+      return openDirectoryWhenNeeded(describeLdapDirectory({ url, base, profile }), async () =>
         openLdapDirectory({
           url,
           base,
           bindDn,
+          profile,
           password: readSecret(password),
           clock,
           ...(url.startsWith('ldap:') ? { encryption: startTls ? ('starttls' as const) : ('none' as const) } : {}),

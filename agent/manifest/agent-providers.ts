@@ -112,6 +112,7 @@ function resolveDirectory(at: Resolving, spec: ProvidersSpec['directory'], state
     password: resolveSecret(at, [...path, 'password'], spec.password),
     startTls: spec.startTls ?? plainAbroad,
     caFile: optionalFile(at, spec.ca),
+    profile: spec.profile ?? 'own',
   }
 }
 

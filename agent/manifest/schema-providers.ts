@@ -39,6 +39,9 @@ const Directory = closed(
       }),
     ),
     ca: Type.Optional(text('ldap: file of the certificate authority, PEM; the system’s by default.')),
+    profile: Type.Optional(
+      oneOf(['own', 'postfix-book', 'iredmail'], 'ldap: whose attribute names the tree has; own by default.'),
+    ),
   },
   'Where accounts live.',
 )
@@ -164,7 +167,7 @@ type Fields = { readonly needs: readonly string[]; readonly takes: readonly stri
 export const providerFields: Readonly<Record<string, Readonly<Record<string, Fields>>>> = {
   directory: {
     embedded: { needs: [], takes: ['file'] },
-    ldap: { needs: ['url', 'base', 'bindDn', 'password'], takes: ['startTls', 'ca'] },
+    ldap: { needs: ['url', 'base', 'bindDn', 'password'], takes: ['startTls', 'ca', 'profile'] },
   },
   dns: {
     embedded: { needs: [], takes: ['listen', 'file'] },

@@ -18,6 +18,8 @@ export type DirectoryConfig =
       readonly password: SecretPlace
       readonly startTls: boolean
       readonly caFile: string | null
+      /** Whose attribute names: `own`, or of a mail schema that stood there before. */
+      readonly profile: 'own' | 'postfix-book' | 'iredmail'
     }
 
 /** How zones come to be and go: UPDATE alone makes none. Commands are argument vectors, never a shell's. */

@@ -5,11 +5,14 @@
  */
 import type { Outcome } from '../../agent/model/change.ts'
 import type { DirectoryDomain } from '../../agent/model/resource.ts'
+import type { DirectoryResource } from '../../agent/standards/directory-resource.ts'
+import type { Session } from './ask.ts'
 import { carryOut, type DirectoryChange, type Surroundings } from './change.ts'
-import { resultCodes } from './connection.ts'
 import type { Standing } from './entry.ts'
+import { resultCodes } from './failure.ts'
+import { toAttributes } from './owned.ts'
 import { eachBounded, type Reply } from './pool.ts'
-import { readDomain, readForeignHolders, type Session } from './read.ts'
+import { readDomain, readForeignHolders } from './read.ts'
 
 /** Names that are looked for in one question. */
 const changesAskedAtOnce = 100
@@ -83,7 +86,7 @@ function surroundingsOf(
   const domains = new Map<string, Promise<Standing<DirectoryDomain> | undefined>>()
   const holders = new Map<number, Promise<ReadonlyMap<string, string>>>()
   const places = new Map(phase.map((marked, index) => [marked.change.ref.key, Math.floor(index / changesAskedAtOnce)]))
-  let made: Promise<Reply<void>> | undefined
+  const made = new Map<string, Promise<Reply<void>>>()
 
   /** Asked in chunks, by whichever change comes first. */
   const holdersAround = (chunk: number) => {
@@ -112,9 +115,11 @@ function surroundingsOf(
       }
       return undefined
     },
-    makeTree: () => {
-      made ??= makeTree(session, signal)
-      return made
+    makeRoom: resource => {
+      const room = resource.kind === 'domain' ? session.tree.domains : session.tree.people(resource.domain)
+      const making = made.get(room) ?? makeRoom(session, room, resource.kind, signal)
+      made.set(room, making)
+      return making
     },
     isLost: () => server.lost,
     lose: () => {
@@ -127,11 +132,16 @@ function namesTaken({ change }: DirectoryChange): string[] {
   return change.after?.kind === 'account' ? [change.after.address, ...change.after.aliases] : []
 }
 
-async function makeTree(session: Session, signal: AbortSignal): Promise<Reply<void>> {
-  const reply = await session.pool.send(
-    client => client.add(session.tree.domains, { objectClass: 'organizationalUnit', ou: 'domains' }),
-    signal,
-  )
+async function makeRoom(
+  { pool, tree: { naming } }: Session,
+  dn: string,
+  kind: DirectoryResource['kind'],
+  signal: AbortSignal,
+): Promise<Reply<void>> {
+  const entry = kind === 'domain' ? naming.rootEntry : naming.below?.entry
+  // Accounts without a container stand in their domain, which is looked at again.
+  if (entry === undefined) return { kind: 'done', value: undefined }
+  const reply = await pool.send(client => client.add(dn, toAttributes(entry)), signal)
   const stands = reply.kind === 'refused' && reply.code === resultCodes.entryAlreadyExists
   return stands ? { kind: 'done', value: undefined } : reply
 }

@@ -3,16 +3,19 @@
  * control over the entry's change number), and told truthfully. An update names only attributes of ours that differ. A
  * write whose answer was lost is `unknown` and not repeated.
  */
+import type { Control } from 'ldapts'
 import type { Outcome } from '../../agent/model/change.ts'
 import type { DirectoryDomain } from '../../agent/model/resource.ts'
-import { canonicalDirectoryResource, type DirectoryResource } from '../../agent/standards/directory-resource.ts'
+import type { DirectoryResource } from '../../agent/standards/directory-resource.ts'
 import { judge } from '../judge.ts'
 import { type MarkedChange, ProviderFailure } from '../provider.ts'
+import { anything, equals, type Session } from './ask.ts'
 import { onlyWhile } from './assertion.ts'
-import { resultCodes } from './connection.ts'
-import { type Carried, carriedBy, differencesTo, newEntry, ownedOf, type Standing, withDrift } from './entry.ts'
+import { type Carried, canonicalIn, carriedBy, type Standing, withDrift, withoutMirrors } from './entry.ts'
+import { resultCodes } from './failure.ts'
+import { differencesTo, newEntry, ownedOf } from './owned.ts'
 import type { Reply } from './pool.ts'
-import { equals, readAccount, readDomain, readMarkedAccounts, type Session } from './read.ts'
+import { readAccount, readDomain, readMarkedAccounts } from './read.ts'
 import { walkAccounts } from './walk.ts'
 
 export type DirectoryChange = MarkedChange<DirectoryResource>
@@ -23,8 +26,8 @@ export type Surroundings = {
   readonly domain: (name: string) => Promise<Standing<DirectoryDomain> | undefined>
   /** Who that is not ours goes by one of the names that the change would take; undefined when nobody does. */
   readonly foreignHolder: (change: DirectoryChange) => Promise<string | undefined>
-  /** Makes `ou=domains` when it is not there. */
-  readonly makeTree: () => Promise<Reply<void>>
+  /** Makes the container that such an entry stands in, when it is not there. */
+  readonly makeRoom: (resource: DirectoryResource) => Promise<Reply<void>>
   /** The server cannot be reached any more; what is left need not be tried. */
   readonly isLost: () => boolean
   readonly lose: () => void
@@ -40,7 +43,7 @@ export async function carryOut(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const { ref } = marked.change
-  const after = marked.change.after === null ? null : canonicalDirectoryResource(marked.change.after)
+  const after = marked.change.after === null ? null : canonicalIn(session.profile, marked.change.after)
   const wanted = { ...marked, change: { ...marked.change, after } as DirectoryChange['change'] }
   try {
     for (let attempt = 1; attempt <= triesMax; attempt += 1) {
@@ -106,13 +109,13 @@ async function write(
     return add(session, change.after, { mark, ref, surroundings }, signal)
   }
   const unchanged = onlyWhile(equals('entryCSN', found.csn))
-  if (change.after === null)
-    return told(ref, await session.pool.send(client => client.del(found.dn, unchanged), signal))
+  if (change.after === null) return told(ref, await remove(session, change.before, found.dn, unchanged, signal))
   // What an account carries of its domain is put right by the domain's own change, which compares it with what was seen;
   // unless the account becomes another thing to its domain, or ours.
   const isSame = adopt !== true && change.after.kind === 'account' && found.values['mwRole']?.[0] === change.after.role
-  const owned = ownedOf(change.after, mark, isSame ? undefined : await carriedFor(change.after, surroundings))
-  const differences = differencesTo(found.values, change.after.kind, owned)
+  const carried = isSame ? undefined : await carriedFor(change.after, surroundings)
+  const owned = ownedOf(session.profile, change.after, mark, carried, found.values)
+  const differences = differencesTo(session.profile, found.values, change.after.kind, owned)
   const reply: Reply<void> =
     differences.length === 0
       ? { kind: 'done', value: undefined }
@@ -121,6 +124,24 @@ async function write(
   if (change.after.kind === 'account' || outcome === 'again' || outcome.result !== 'applied') return outcome
   const walked = await walk(session, change.after, signal)
   return walked.result === 'done' ? outcome : { ref, result: walked.result, detail: walked.detail }
+}
+
+/** A domain goes with the empty container of its accounts; what still stands in it, or beside it, keeps the domain. */
+async function remove(
+  session: Session,
+  resource: DirectoryResource,
+  dn: string,
+  unchanged: Control,
+  signal: AbortSignal,
+): Promise<Reply<void>> {
+  const { naming } = session.tree
+  const reply = await session.pool.send(client => client.remove(dn, unchanged), signal)
+  const holds = reply.kind === 'refused' && reply.code === resultCodes.notAllowedOnNonLeaf
+  if (!holds || resource.kind !== 'domain' || naming.below === undefined) return reply
+  const people = session.tree.people(resource.domain)
+  const emptied = await session.pool.send(client => client.remove(people, onlyWhile(anything)), signal)
+  if (emptied.kind !== 'done') return emptied.kind === 'refused' ? reply : emptied
+  return session.pool.send(client => client.remove(dn, unchanged), signal)
 }
 
 /** Reading for the walk may fail too; the domain's own entry is written by then, so it is no plain failure. */
@@ -142,13 +163,13 @@ async function add(
   { mark, ref, surroundings }: Birth,
   signal: AbortSignal,
 ): Promise<Outcome | 'again'> {
-  const { tree } = session
+  const { tree, profile } = session
   const dn = resource.kind === 'domain' ? tree.domain(resource.domain) : tree.account(resource.address, resource.domain)
-  const entry = newEntry(resource, ownedOf(resource, mark, await carriedFor(resource, surroundings)))
+  const owned = ownedOf(profile, resource, mark, await carriedFor(resource, surroundings), {})
+  const entry = newEntry(profile, resource, owned)
   const reply = await session.pool.send(client => client.add(dn, entry), signal)
-  if (resource.kind === 'account' || reply.kind !== 'refused' || reply.code !== resultCodes.noSuchObject)
-    return told(ref, reply)
-  const made = await surroundings.makeTree()
+  if (reply.kind !== 'refused' || reply.code !== resultCodes.noSuchObject) return told(ref, reply)
+  const made = await surroundings.makeRoom(resource)
   return made.kind === 'done' ? 'again' : told(ref, made)
 }
 
@@ -156,7 +177,7 @@ async function add(
 async function carriedFor(resource: DirectoryResource, surroundings: Surroundings): Promise<Carried | undefined> {
   if (resource.kind === 'domain') return undefined
   const domain = await surroundings.domain(resource.domain)
-  return domain === undefined ? undefined : carriedBy(resource.role, domain.resource)
+  return domain === undefined ? undefined : carriedBy(resource.role, withoutMirrors(domain))
 }
 
 /** Codes that mean that something stands otherwise than was thought: looked at again, never taken for a failure. */

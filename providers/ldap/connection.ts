@@ -1,14 +1,13 @@
 /**
- * One connection to slapd: opened, secured, bound, and never used again after it ended. ldapts would reconnect by
- * itself, anonymously after StartTLS and for what is sent before the bind is answered, and an anonymous read shows less
- * than there is; so a client lives as long as its first socket. RFC 4511, RFC 4513 (StartTLS, simple bind).
+ * One connection to slapd: opened, secured, bound, and never used again after it ended: an anonymous read shows less than
+ * there is. RFC 4511, RFC 4513 (StartTLS, simple bind). It never sends a password before the server's name is verified.
  */
 import { readFile } from 'node:fs/promises'
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
-import { Client, ResultCodeError } from 'ldapts'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import type { Secret } from '../../agent/core/secret.ts'
-import { type FailureKind, ProviderFailure } from '../provider.ts'
+import { ProviderFailure } from '../provider.ts'
+import { type Answered, createClient, type LdapClient } from './client.ts'
 
 export type ServerOptions = {
   /** `ldap://host[:port]` or `ldaps://host[:port]`. */
@@ -19,18 +18,16 @@ export type ServerOptions = {
   readonly caFile: string | undefined
   readonly bindDn: string
   readonly password: Secret
+  readonly patience: Patience
 }
 
-export type Connection = {
-  readonly client: Client
-  readonly isAlive: () => boolean
-  readonly close: () => Promise<void>
+export type Patience = {
+  /** For the network, the handshake and the bind together. */
+  readonly openMs: number
+  /** A request that slapd has not answered by then ends its connection. */
+  readonly answerMs: number
 }
 
-/** For the network, the handshake and the bind together. */
-const openMsMax = 10_000
-/** A request that slapd has not answered by then ends its connection. */
-const answerMsMax = 30_000
 /** A peer that vanished without a word (a firewall forgot us) is noticed between two passes. */
 const keepAliveMs = 60_000
 
@@ -51,64 +48,68 @@ function isLoopback(host: string): boolean {
 }
 
 /** @throws ProviderFailure */
-export async function openConnection(options: ServerOptions): Promise<Connection> {
+export async function openConnection(options: ServerOptions): Promise<LdapClient> {
   const url = checkServer(options)
-  const isSecure = url.protocol === 'ldaps:'
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
-  let socket: Socket | undefined
-  let alive = true
-  const watch = <S extends Socket>(opened: S): S => {
-    socket = opened
-    opened.setKeepAlive(true, keepAliveMs)
-    opened.once('close', () => {
-      alive = false
-    })
-    return opened
-  }
-  const once = <S extends Socket>(open: () => S): S => {
-    if (socket !== undefined) throw new Error('a connection is opened once')
-    return watch(open())
-  }
+  const sockets: Socket[] = []
   try {
-    const ca = options.caFile === undefined ? undefined : await readFile(options.caFile)
-    // A name is asked for by SNI and compared with the certificate; an address is only compared.
-    const tls = { host, ...(isIP(host) === 0 ? { servername: host } : {}), ...(ca === undefined ? {} : { ca }) }
-    const client = new Client({
-      url: options.url,
-      timeout: answerMsMax,
-      connectTimeout: openMsMax,
-      ...(isSecure
-        ? {
-            createSecureConnection: ((port: number) =>
-              once(() => connectTls({ ...tls, port }))) as unknown as typeof connectTls,
-          }
-        : {
-            createConnection: ((port: number) => once(() => connectPlain(port, host))) as typeof connectPlain,
-          }),
-    })
-    const opening = async () => {
-      if (!isSecure && options.encryption === 'starttls') await client.startTLS(tls)
-      await client.bind(options.bindDn, options.password.reveal())
-    }
-    await within(openMsMax, opening())
-    return {
-      client,
-      isAlive: () => alive && client.isBound,
-      close: async () => {
-        await client.unbind().catch(() => {})
-        socket?.destroy()
-      },
-    }
+    return await within(options.patience.openMs, opening(url, options, sockets), options.url)
   } catch (error) {
-    socket?.destroy()
+    for (const socket of sockets) socket.destroy()
     throw openFailure(error, options)
   }
 }
 
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+async function opening(url: URL, options: ServerOptions, sockets: Socket[]): Promise<LdapClient> {
+  const isSecure = url.protocol === 'ldaps:'
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
+  const port = url.port === '' ? (isSecure ? 636 : 389) : Number(url.port)
+  const ca = options.caFile === undefined ? undefined : await readFile(options.caFile)
+  // A name is asked for by SNI and compared with the certificate; an address is only compared.
+  const tls: ConnectionOptions = {
+    host,
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+    ...(ca === undefined ? {} : { ca }),
+  }
+  const stand = async <S extends Socket>(socket: S, event: 'connect' | 'secureConnect'): Promise<S> => {
+    sockets.push(socket)
+    await new Promise<void>((resolve, reject) => {
+      socket.once(event, resolve).once('error', reject)
+      socket.once('close', () => reject(new Error('the connection was closed')))
+    })
+    socket.removeAllListeners(event).removeAllListeners('error')
+    return socket
+  }
+  const client = (socket: Socket) => {
+    socket.setKeepAlive(true, keepAliveMs)
+    return createClient(socket, options.patience.answerMs)
+  }
+  const bound = async (secured: LdapClient) => {
+    accepted(await secured.bind(options.bindDn, options.password.reveal()), `${options.url} refused ${options.bindDn}`)
+    return secured
+  }
+  if (isSecure) return bound(client(await stand(connectTls({ ...tls, port }), 'secureConnect')))
+  const socket = await stand(connectPlain(port, host), 'connect')
+  const plain = client(socket)
+  if (options.encryption === 'none') return bound(plain)
+  accepted(await plain.startTls(), `${options.url} refused StartTLS`)
+  // Octets that came before the handshake are nobody's: RFC 4513 section 3.1.2.
+  if (!plain.release()) throw new Error('octets stand before the handshake')
+  return bound(client(await stand(connectTls({ ...tls, socket }), 'secureConnect')))
+}
+
+/** @throws ProviderFailure */
+function accepted(answered: Answered<void>, refused: string): void {
+  if (answered.kind === 'done') return
+  if (answered.kind === 'cut') throw answered.failure
+  const { kind, retry, message } = answered.failure
+  throw new ProviderFailure(kind, `${refused}: ${message}`, { retry })
+}
+
+async function within<T>(ms: number, work: Promise<T>, url: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
+    const failure = new ProviderFailure('timeout', `${url} cannot be reached within ${ms} ms`, { retry: 'later' })
+    timer = setTimeout(() => reject(failure), ms)
   })
   try {
     return await Promise.race([work, late])
@@ -119,8 +120,8 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   }
 }
 
-function openFailure(error: unknown, { url, bindDn, caFile }: ServerOptions): ProviderFailure {
-  if (isAnswer(error)) return toFailure(error, `${url} refused ${bindDn}`)
+function openFailure(error: unknown, { url, caFile }: ServerOptions): ProviderFailure {
+  if (error instanceof ProviderFailure) return error
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   if (code === 'ENOENT' || code === 'EACCES')
     return new ProviderFailure('unsupported', `${caFile} cannot be read`, { retry: 'later', cause: error })
@@ -130,44 +131,4 @@ function openFailure(error: unknown, { url, bindDn, caFile }: ServerOptions): Pr
       cause: error,
     })
   return new ProviderFailure('unreachable', `${url} cannot be reached`, { retry: 'later', cause: error })
-}
-
-/** Codes that the server gives, RFC 4511 appendix A; ldapts makes up others when there was no answer at all. */
-const answerCodeMax = 127
-
-/** True when the server said no; otherwise nobody knows what it did. */
-export function isAnswer(error: unknown): error is ResultCodeError {
-  return error instanceof ResultCodeError && error.code <= answerCodeMax
-}
-
-/** Result codes, RFC 4511 section 4.1.9 and RFC 4528, that a caller acts on. */
-export const resultCodes = {
-  sizeLimitExceeded: 4,
-  noSuchAttribute: 16,
-  attributeOrValueExists: 20,
-  noSuchObject: 32,
-  notAllowedOnNonLeaf: 66,
-  entryAlreadyExists: 68,
-  assertionFailed: 122,
-} as const
-
-const failureKinds: Readonly<Record<number, readonly [FailureKind, 'later' | 'never']>> = {
-  3: ['timeout', 'later'],
-  4: ['rejected', 'later'],
-  8: ['unauthorized', 'never'],
-  11: ['rejected', 'later'],
-  12: ['unsupported', 'never'],
-  13: ['unauthorized', 'never'],
-  48: ['unauthorized', 'never'],
-  49: ['unauthorized', 'never'],
-  50: ['unauthorized', 'never'],
-  51: ['unreachable', 'later'],
-  52: ['unreachable', 'later'],
-}
-
-export function toFailure(error: unknown, message: string): ProviderFailure {
-  if (error instanceof ProviderFailure) return error
-  if (!isAnswer(error)) return new ProviderFailure('unreachable', message, { retry: 'later', cause: error })
-  const [kind, retry] = failureKinds[error.code] ?? ['rejected', 'never']
-  return new ProviderFailure(kind, `${message}: ${error.message}`, { retry, cause: error })
 }

@@ -4,10 +4,11 @@
  */
 import type { CredentialStore } from '../provider.ts'
 import { ProviderFailure } from '../provider.ts'
+import { allOf, equals, present, type Session } from './ask.ts'
 import { onlyWhile } from './assertion.ts'
-import { resultCodes } from './connection.ts'
-import { change } from './entry.ts'
-import { allOf, askAll, equals, present, type Session } from './read.ts'
+import { resultCodes } from './failure.ts'
+import { change } from './owned.ts'
+import { readWhole } from './whole.ts'
 
 const never = new AbortController().signal
 
@@ -25,7 +26,7 @@ export function credentialsOf(session: Session): CredentialStore {
         change('replace', 'userPassword', [hash.replace(cryptSchemes, '{CRYPT}')]),
         change('replace', 'mwPasswordChangedMs', [String(changedAt)]),
       ]
-      const ours = onlyWhile(allOf(equals('objectClass', 'mwAccount'), present('mwMark')))
+      const ours = onlyWhile(allOf(equals('objectClass', session.profile.account.ours), present('mwMark')))
       session.writes += 1
       const reply = await session.pool.send(client => client.modify(dn, changes, ours), never)
       if (reply.kind === 'done') return
@@ -37,14 +38,13 @@ export function credentialsOf(session: Session): CredentialStore {
       throw reply.failure
     },
     async credentialChanges(domain) {
-      const filter = allOf(equals('objectClass', 'mwAccount'), present('mwPasswordChangedMs'))
-      const base = session.tree.domain(domain)
-      const attributes = ['mwPasswordChangedMs']
-      const entries = await askAll(session, { base, scope: 'one', filter, attributes }, never)
+      const attributes = ['objectClass', 'entryCSN', 'mwPasswordChangedMs']
+      const entries = await readWhole(session, session.tree.domain(domain), never, attributes)
       return new Map(
-        (entries ?? []).flatMap(({ dn, mwPasswordChangedMs }): [string, number][] => {
+        (entries ?? []).flatMap(({ dn, values }): [string, number][] => {
           const place = session.tree.place(dn)
-          return place.kind === 'account' ? [[place.address, Number(mwPasswordChangedMs)]] : []
+          const changedAt = values.get('mwPasswordChangedMs')?.[0]
+          return place.kind === 'account' && changedAt !== undefined ? [[place.address, Number(changedAt)]] : []
         }),
       )
     },

@@ -5,18 +5,17 @@
  */
 import type { Clock } from '../../agent/core/clock.ts'
 import type { Secret } from '../../agent/core/secret.ts'
-import {
-  canonicalDirectoryResource,
-  checkDirectoryResource,
-  type DirectoryResource,
-} from '../../agent/standards/directory-resource.ts'
+import { checkDirectoryResource, type DirectoryResource } from '../../agent/standards/directory-resource.ts'
 import type { CredentialStore, Provider } from '../provider.ts'
 import { applyAll } from './apply.ts'
-import { checkServer, openConnection } from './connection.ts'
+import type { Session } from './ask.ts'
+import { checkServer, openConnection, type Patience } from './connection.ts'
 import { credentialsOf } from './credentials.ts'
 import { treeAt } from './dn.ts'
+import { canonicalIn, readAttributesOf } from './entry.ts'
 import { createPool, type PoolLimits } from './pool.ts'
-import { observeTree, type Session } from './read.ts'
+import { type ProfileName, profiles } from './profiles.ts'
+import { observeTree } from './read.ts'
 import { foreignWrites } from './watch.ts'
 
 export type LdapOptions = {
@@ -26,13 +25,17 @@ export type LdapOptions = {
   readonly encryption?: 'starttls' | 'none'
   /** PEM file of the authority that the server's certificate is verified by. Default: the authorities that Node trusts. */
   readonly caFile?: string
-  /** The tree is `ou=domains` below it; it has to stand. */
+  /** The tree is `ou=domains`, or what the profile calls it, below it; it has to stand. */
   readonly base: string
   readonly bindDn: string
   readonly password: Secret
   readonly clock: Clock
+  /** Whose attribute names. Default: own. */
+  readonly profile?: ProfileName
   /** Default: two connections with 16 requests in flight on each. */
   readonly limits?: PoolLimits
+  /** Default: 10 s until a connection is bound, 30 s for an answer. */
+  readonly patience?: Patience
 }
 
 export type LdapDirectory = Provider<DirectoryResource> &
@@ -42,24 +45,38 @@ export type LdapDirectory = Provider<DirectoryResource> &
 
 /** As fast as slapd commits; more of either gains nothing, and slapd closes a connection with 1,000 pending. */
 const defaultLimits: PoolLimits = { connections: 2, inFlight: 16 }
+const defaultPatience: Patience = { openMs: 10_000, answerMs: 30_000 }
 
 /** What the directory is before it was reached. */
-export const describeLdapDirectory = ({ url, base }: Pick<LdapOptions, 'url' | 'base'>) =>
+export const describeLdapDirectory = ({ url, base, profile = 'own' }: Pick<LdapOptions, 'url' | 'base' | 'profile'>) =>
   ({
     name: 'directory',
     kinds: ['domain', 'account'],
-    target: `ldap:${url}/ou=domains,${base}`,
+    target: `ldap:${url}/${profiles[profile].naming.root},${base}`,
     check: checkDirectoryResource,
-    canonical: canonicalDirectoryResource,
+    canonical: (resource: DirectoryResource) => canonicalIn(profiles[profile], resource),
   }) as const
 
 /** Connects when it is first asked. @throws ProviderFailure when the options contradict each other. */
 export function openLdapDirectory(options: LdapOptions): LdapDirectory {
-  const { url, base, bindDn, password, clock, encryption = 'starttls', caFile, limits = defaultLimits } = options
+  const {
+    url,
+    base,
+    bindDn,
+    password,
+    clock,
+    encryption = 'starttls',
+    caFile,
+    limits = defaultLimits,
+    patience = defaultPatience,
+  } = options
+  const profile = profiles[options.profile ?? 'own']
   checkServer({ url, encryption })
-  const open = () => openConnection({ url, encryption, caFile, bindDn, password })
+  const open = () => openConnection({ url, encryption, caFile, bindDn, password, patience })
   const session: Session = {
-    tree: treeAt(base),
+    profile,
+    attributes: readAttributesOf(profile),
+    tree: treeAt(base, profile.naming),
     bindDn,
     pool: createPool(limits, open),
     pages: createPool({ connections: 1, inFlight: 1 }, open),

@@ -1,16 +1,14 @@
 /**
- * Entries to resources and back: which attributes are ours, what they say, and which of them differ. Whatever else
- * stands in an entry (userPassword, description, telephoneNumber, other classes) belongs to others and is never named in
- * a write. Reading reports what stands, odd values included, so that drift shows. Pure. Schema: config/ldap.
+ * Entries to resources: which attributes are asked for and what they say. It reports what stands, odd values included, so
+ * that drift shows. Pure. Schema: config/ldap.
  */
-import { Attribute, Change, type Entry } from 'ldapts'
-import { type Address, localpartOf } from '../../agent/model/name.ts'
+import type { Address } from '../../agent/model/name.ts'
 import type { AccountRole, DirectoryAccount, DirectoryDomain, Status } from '../../agent/model/resource.ts'
-import type { DirectoryResource } from '../../agent/standards/directory-resource.ts'
+import { canonicalDirectoryResource, type DirectoryResource } from '../../agent/standards/directory-resource.ts'
 import type { Observed } from '../provider.ts'
+import type { Entry } from './client.ts'
 import type { Place } from './dn.ts'
-
-export type Values = Readonly<Record<string, readonly string[]>>
+import { type Gates, type Profile, storableQuota, type Values } from './profiles.ts'
 
 /** An entry as it was read. `csn` names this version of it: it is another one after any write by anybody. */
 export type Standing<R extends DirectoryResource = DirectoryResource> = Observed<R> & {
@@ -18,9 +16,6 @@ export type Standing<R extends DirectoryResource = DirectoryResource> = Observed
   readonly csn: string
   readonly values: Values
 }
-
-const domainClasses = ['domain', 'mwDomain'] as const
-const accountClasses = ['inetOrgPerson', 'inetLocalMailRecipient', 'mwAccount'] as const
 
 const ownedByDomain = [
   'mwInstitution',
@@ -30,28 +25,40 @@ const ownedByDomain = [
   'mwNextHop',
   'mwMark',
 ] as const
-const ownedByAccount = [
-  'mwAddress',
-  'mwRole',
-  'mwAccountStatus',
-  'mwAllowNets',
-  'mwQuotaBytes',
-  'mailLocalAddress',
-  'mwMark',
-  'mwDomainStatus',
-  'mwMay',
-] as const
+
+/** Ours in every profile. */
+const ownedByAccount = ['mwRole', 'mwAccountStatus', 'mwMark', 'mwDomainStatus', 'mwMay'] as const
+
+const closedGates: Gates = { status: 'closed', domainStatus: 'closed', may: [] }
 
 /** All that is ever asked for. */
-export const readAttributes = [
-  'objectClass',
-  'entryCSN',
-  'mail',
-  ...new Set<string>([...ownedByDomain, ...ownedByAccount]),
-] as const
+export function readAttributesOf({ domain, account, required }: Profile): readonly string[] {
+  const { address, aliases, networks, quota, mirrors } = account
+  const mirrored = [...Object.keys(mirrors(closedGates)), ...Object.keys(domain.mirrors(anyDomain))]
+  return [
+    ...new Set([
+      ...['objectClass', 'entryCSN', 'mail', ...ownedByDomain, ...ownedByAccount],
+      ...[address, aliases, networks, quota.attribute, ...mirrored, ...Object.values(required).flat()],
+    ]),
+  ]
+}
+
+/** What a walk over a domain's accounts compares. */
+export function carriedAttributesOf({ account }: Profile): readonly string[] {
+  return ['objectClass', 'entryCSN', ...ownedByAccount, ...Object.keys(account.mirrors(closedGates))]
+}
+
+const anyDomain = { login: 'active', delivery: 'relay', nextHop: null } as unknown as DirectoryDomain
+
+/** Equal things become identical: in the order and the units in which the profile gives them back. Idempotent. */
+export function canonicalIn(profile: Profile, resource: DirectoryResource): DirectoryResource {
+  const canonical = canonicalDirectoryResource(resource)
+  if (canonical.kind === 'domain') return canonical
+  return { ...canonical, quotaBytes: storableQuota(profile, canonical.quotaBytes) }
+}
 
 /** From nowhere; a list that Dovecot cannot parse denies everyone, and the filters ask for this one beside. */
-const nowhere = 'none'
+export const nowhere = 'none'
 
 // --- what an account carries of its domain ---
 
@@ -76,6 +83,11 @@ function stricter(login: Status, collection: Status): string {
   return collection === 'closed' ? collection : login
 }
 
+/** The domain as its own attributes have it, whatever its mirrors say against them. */
+export function withoutMirrors({ resource, values }: Standing<DirectoryDomain>): DirectoryDomain {
+  return { ...resource, login: one(values, 'mwLoginStatus') as Status }
+}
+
 /**
  * The domain with what its accounts carry against it: `login: 'suspended, active'` is a domain that is suspended while
  * an account of it is still open. No status reads like this, so it differs from whatever is wanted, and one change of
@@ -88,7 +100,7 @@ export function withDrift(
   const found = { login: new Set<string>(), collection: new Set<string>(), delivery: new Set<string>() }
   for (const { resource, mark, values } of accounts) {
     if (mark === null) continue
-    const wanted = carriedBy(resource.role, domain.resource)
+    const wanted = carriedBy(resource.role, withoutMirrors(domain))
     const status = one(values, 'mwDomainStatus')
     const may = sorted(values['mwMay']).join('+')
     if (status !== wanted.mwDomainStatus) found[resource.role === 'collector' ? 'collection' : 'login'].add(status)
@@ -108,31 +120,29 @@ export function withDrift(
 // --- reading ---
 
 /** Undefined for what is neither a domain nor an account, which nobody here asks for. */
-export function toStanding(entry: Entry, place: Place): Standing | undefined {
-  const values: Values = Object.fromEntries(
-    Object.entries(entry).map(([name, value]) => [name, name === 'dn' ? [] : textsOf(value)]),
-  )
+export function toStanding(profile: Profile, entry: Entry, place: Place): Standing | undefined {
+  const values: Values = Object.fromEntries(entry.values)
   const mark = values['mwMark']?.[0] ?? null
   const common = { dn: entry.dn, csn: one(values, 'entryCSN'), values }
   switch (place.kind) {
     case 'domain':
-      return { ...common, mark, resource: toDomain(place.name, values) }
+      return { ...common, mark, resource: toDomain(profile, place.name, values) }
     case 'account':
-      return { ...common, mark, resource: toAccount(place.address as Address, place.domain, values) }
+      return { ...common, mark, resource: toAccount(profile, place.address as Address, place.domain, values) }
     case 'other': {
       // Somebody's own entry that has an address of the domain: an account to keep out of the way of, never ours.
       const address = values['mail']?.map(text => text.toLowerCase()).find(text => text.endsWith(`@${place.domain}`))
       if (address === undefined) return undefined
-      return { ...common, mark: null, resource: toAccount(address as Address, place.domain, values) }
+      return { ...common, mark: null, resource: toAccount(profile, address as Address, place.domain, values) }
     }
     case 'outside':
       return undefined
   }
 }
 
-function toDomain(name: string, values: Values): DirectoryDomain {
+function toDomain(profile: Profile, name: string, values: Values): DirectoryDomain {
   const domain = name as DirectoryDomain['domain']
-  return {
+  const found: DirectoryDomain = {
     provider: 'directory',
     kind: 'domain',
     key: domain,
@@ -144,28 +154,51 @@ function toDomain(name: string, values: Values): DirectoryDomain {
     collection: one(values, 'mwCollectionStatus') as Status,
     nextHop: values['mwNextHop']?.[0] ?? null,
   }
+  return { ...found, login: withMirrors(profile, found.login, values, profile.domain.mirrors(found)) }
 }
 
-function toAccount(key: Address, domain: string, values: Values): DirectoryAccount {
-  const nets = values['mwAllowNets']?.[0]
+function toAccount(profile: Profile, key: Address, domain: string, values: Values): DirectoryAccount {
+  const { address, aliases, networks, quota, mirrors } = profile.account
+  const nets = values[networks]?.[0]
+  const status = one(values, 'mwAccountStatus')
   return {
     provider: 'directory',
     kind: 'account',
     key,
-    address: (values['mwAddress']?.[0] ?? key) as Address,
+    // Of an address there is one; what stands beside it is shown.
+    address: (sorted(values[address]).join(', ') || key) as Address,
     domain: domain as DirectoryAccount['domain'],
     role: one(values, 'mwRole') as AccountRole,
-    status: one(values, 'mwAccountStatus') as Status,
+    status: withMirrors(profile, status as Status, values, mirrors(gatesOf(values, status))),
     allowNets: nets === undefined ? null : nets === nowhere ? [] : nets.split(','),
-    quotaBytes: Number(one(values, 'mwQuotaBytes')),
+    quotaBytes: Number(one(values, quota.attribute)) * quota.unit,
     // A set in the directory: in whatever order it comes.
-    aliases: sorted(values['mailLocalAddress']) as Address[],
+    aliases: sorted(values[aliases]) as Address[],
   }
 }
 
-function textsOf(value: Entry[string]): string[] {
-  return (Array.isArray(value) ? value : [value]).map(item => (typeof item === 'string' ? item : item.toString('utf8')))
+export const gatesOf = (values: Values, status: string): Gates => ({
+  status,
+  domainStatus: one(values, 'mwDomainStatus'),
+  may: values['mwMay'] ?? [],
+})
+
+/** A status with what its mirrors say against it: `suspended, mailEnabled TRUE`. No status reads like this, so it differs from any that is wanted. */
+function withMirrors(profile: Profile, status: Status, values: Values, wanted: Values): Status {
+  const against = Object.entries(wanted)
+    .filter(([name, texts]) => joined(oursOf(profile, name, values)) !== joined(texts))
+    .map(([name]) => `${name} ${sorted(oursOf(profile, name, values)).join('+') || 'nothing'}`)
+  return [status, ...against].join(', ') as Status
 }
+
+/** Of an attribute with several owners, the values that are ours to say. */
+export function oursOf({ shared }: Profile, name: string, values: Values): readonly string[] {
+  const ours = shared[name]
+  const found = values[name] ?? []
+  return ours === undefined ? found : found.map(text => text.toLowerCase()).filter(text => ours.includes(text))
+}
+
+export const joined = (texts: readonly string[] | undefined) => sorted(texts).join('\n')
 
 function one(values: Values, name: string): string {
   return values[name]?.[0] ?? ''
@@ -175,64 +208,9 @@ function sorted(values: readonly string[] = []): string[] {
   return [...values].sort()
 }
 
-// --- writing ---
-
-/** What our attributes of the entry should hold; an empty list stands for an absent attribute. */
-export function ownedOf(resource: DirectoryResource, mark: string, carried: Carried | undefined): Values {
-  if (resource.kind === 'domain')
-    return {
-      mwInstitution: given(resource.institution),
-      mwDelivery: [resource.delivery],
-      mwLoginStatus: [resource.login],
-      mwCollectionStatus: [resource.collection],
-      mwNextHop: given(resource.nextHop),
-      mwMark: [mark],
-    }
-  const { allowNets } = resource
-  return {
-    mwAddress: [resource.address],
-    mwRole: [resource.role],
-    mwAccountStatus: [resource.status],
-    mwAllowNets: allowNets === null ? [] : [allowNets.length === 0 ? nowhere : allowNets.join(',')],
-    mwQuotaBytes: [String(resource.quotaBytes)],
-    mailLocalAddress: resource.aliases,
-    mwMark: [mark],
-    ...(carried === undefined ? {} : { mwDomainStatus: [carried.mwDomainStatus], mwMay: carried.mwMay }),
-  }
-}
-
-function given(text: string | null): string[] {
-  return text === null || text === '' ? [] : [text]
-}
-
-export function newEntry(resource: DirectoryResource, owned: Values): Attribute[] {
-  const birth: Values =
-    resource.kind === 'domain'
-      ? { objectClass: domainClasses, dc: [resource.domain] }
-      : {
-          objectClass: accountClasses,
-          mail: [resource.address],
-          // inetOrgPerson cannot be without them. From here on they belong to whoever keeps people's names.
-          cn: [localpartOf(resource.address)],
-          sn: [localpartOf(resource.address)],
-        }
-  return Object.entries({ ...birth, ...owned })
-    .filter(([, values]) => values.length > 0)
-    .map(([type, values]) => new Attribute({ type, values: [...values] }))
-}
-
-/** Replaces those of our attributes that differ, adds those of our classes that are not there, and names nothing else. */
-export function differencesTo(standing: Values, kind: DirectoryResource['kind'], owned: Values): Change[] {
-  const held = new Set(standing['objectClass']?.map(name => name.toLowerCase()))
-  const classes = (kind === 'domain' ? domainClasses : accountClasses).filter(name => !held.has(name.toLowerCase()))
-  return [
-    ...(classes.length === 0 ? [] : [change('add', 'objectClass', classes)]),
-    ...Object.entries(owned)
-      .filter(([name, values]) => sorted(standing[name]).join('\n') !== sorted(values).join('\n'))
-      .map(([name, values]) => change('replace', name, values)),
-  ]
-}
-
-export function change(operation: 'add' | 'replace', type: string, values: readonly string[]): Change {
-  return new Change({ operation, modification: new Attribute({ type, values: [...values] }) })
+/** An attribute that was asked for, and that the entry as it stands must have; undefined when none is missing. */
+export function missingFrom({ required }: Profile, { values }: Entry, asked: readonly string[]): string | undefined {
+  const classes = values.get('objectClass') ?? []
+  const musts = classes.flatMap(name => required[name.toLowerCase()] ?? [])
+  return ['objectClass', 'entryCSN', ...musts].find(name => asked.includes(name) && !values.has(name))
 }

@@ -3,16 +3,11 @@
  * 1,000 pending, with unknown outcomes. Says for each request whether it was answered, refused, cut or never sent; a
  * request is sent once and never repeated here.
  */
-import type { Client } from 'ldapts'
 import { ProviderFailure } from '../provider.ts'
-import { type Connection, isAnswer, toFailure } from './connection.ts'
+import type { Answered, LdapClient } from './client.ts'
 
 export type Reply<T> =
-  | { readonly kind: 'done'; readonly value: T }
-  /** The server said no, and did nothing. */
-  | { readonly kind: 'refused'; readonly code: number; readonly failure: ProviderFailure }
-  /** The connection ended before the answer: it may have been done or not. */
-  | { readonly kind: 'cut'; readonly failure: ProviderFailure }
+  | Answered<T>
   /** There was no connection to send it on. */
   | { readonly kind: 'unsent'; readonly failure: ProviderFailure }
   /** The signal aborted before it was sent. */
@@ -23,14 +18,20 @@ export type Pool = AsyncDisposable & {
   readonly places: number
   /** The last connection that was tried could not be made. */
   isDown(): boolean
-  send<T>(request: (client: Client) => Promise<T>, signal: AbortSignal): Promise<Reply<T>>
+  send<T>(request: (client: LdapClient) => Promise<Answered<T>>, signal: AbortSignal): Promise<Reply<T>>
 }
 
-type Lane = { connection: Promise<Connection> | undefined; inFlight: number }
+/**
+ * A server that turns one connection away often takes the next, and nothing was asked on it. A bind that was refused is
+ * not tried again, since that would lock the agent out, nor a silent server, which costs the whole wait.
+ */
+const openTriesMax = 3
+
+type Lane = { connection: Promise<LdapClient> | undefined; inFlight: number }
 
 export type PoolLimits = { readonly connections: number; readonly inFlight: number }
 
-export function createPool(limits: PoolLimits, open: () => Promise<Connection>): Pool {
+export function createPool(limits: PoolLimits, open: () => Promise<LdapClient>): Pool {
   const lanes: Lane[] = Array.from({ length: limits.connections }, () => ({ connection: undefined, inFlight: 0 }))
   const waiting: (() => void)[] = []
   let closed = false
@@ -53,21 +54,20 @@ export function createPool(limits: PoolLimits, open: () => Promise<Connection>):
   }
 
   /** @throws ProviderFailure */
-  async function connectionOf(lane: Lane): Promise<Connection> {
-    while (true) {
+  async function connectionOf(lane: Lane): Promise<LdapClient> {
+    for (let attempt = 1; ; attempt += 1) {
       if (closed) throw new ProviderFailure('unreachable', 'the directory was closed', { retry: 'never' })
+      const isNew = lane.connection === undefined
       lane.connection ??= open()
       const opening = lane.connection
-      try {
-        const connection = await opening
-        down = false
-        if (connection.isAlive()) return connection
-        if (lane.connection === opening) lane.connection = undefined
-      } catch (error) {
-        down = true
-        if (lane.connection === opening) lane.connection = undefined
-        throw error
-      }
+      const opened = await opening.catch(toOpenFailure)
+      down = opened instanceof ProviderFailure
+      if (!(opened instanceof ProviderFailure) && opened.isAlive()) return opened
+      if (lane.connection === opening) lane.connection = undefined
+      // One that had served and ended costs no try.
+      if (!isNew && !(opened instanceof ProviderFailure)) attempt -= 1
+      if (attempt < openTriesMax && (!(opened instanceof ProviderFailure) || opened.kind === 'unreachable')) continue
+      throw opened instanceof ProviderFailure ? opened : endedAtOnce()
     }
   }
 
@@ -78,30 +78,31 @@ export function createPool(limits: PoolLimits, open: () => Promise<Connection>):
       const lane = await take()
       try {
         if (signal.aborted) return { kind: 'stopped' }
-        const connection = await connectionOf(lane).catch((error: unknown) => toFailure(error, 'no connection'))
+        const connection = await connectionOf(lane).catch(toOpenFailure)
         if (connection instanceof ProviderFailure) return { kind: 'unsent', failure: connection }
-        // Nothing is awaited between the look at the connection and the request, so it never goes out unbound.
-        return await answered(request(connection.client))
+        return await request(connection)
       } finally {
         give(lane)
       }
     },
     async [Symbol.asyncDispose]() {
       closed = true
-      for (const lane of lanes) await lane.connection?.then(({ close }) => close()).catch(() => {})
+      for (const lane of lanes)
+        await lane.connection?.then(
+          ({ close }) => close(),
+          () => {},
+        )
     },
   }
 }
 
-async function answered<T>(work: Promise<T>): Promise<Reply<T>> {
-  try {
-    return { kind: 'done', value: await work }
-  } catch (error) {
-    if (isAnswer(error))
-      return { kind: 'refused', code: error.code, failure: toFailure(error, 'the directory refused') }
-    if (error instanceof ProviderFailure) return { kind: 'refused', code: -1, failure: error }
-    return { kind: 'cut', failure: toFailure(error, 'the connection to the directory ended before the answer') }
-  }
+function toOpenFailure(error: unknown): ProviderFailure {
+  if (error instanceof ProviderFailure) return error
+  throw error
+}
+
+function endedAtOnce(): ProviderFailure {
+  return new ProviderFailure('unreachable', 'the directory ends each connection', { retry: 'later' })
 }
 
 /** Does the work for each item, so many at once; the first error ends it, after what is under way has ended. */

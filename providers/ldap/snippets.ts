@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Secret } from '../../agent/core/secret.ts'
 import { ProviderFailure } from '../provider.ts'
+import { type ProfileName, profiles } from './profiles.ts'
 
 export type LdapSnippetValues = {
   readonly url: string
@@ -37,6 +38,8 @@ export type LdapSnippetValues = {
   /** What submission listens on: a service name or `address:port`. */
   readonly submission: string
   readonly submissions: string
+  /** Whose attribute names, as the agent's own. */
+  readonly profile: ProfileName
   /** What IMAP and POP say to the holder of a suspended account; one line, without commas. */
   readonly reason: string
 }
@@ -62,6 +65,7 @@ const debianValues = {
   relays: [],
   submission: 'submission',
   submissions: 'submissions',
+  profile: 'own',
   reason: 'This account is suspended. Ask your administrator.',
 } as const satisfies Partial<LdapSnippetValues>
 
@@ -114,11 +118,22 @@ export function renderLdapSnippets(site: Pick<LdapSnippetValues, Site> & Partial
   const values: LdapSnippetValues = { ...debianValues, ...site }
   checkValues(values)
   const { policy, relays, encryption } = values
+  const { naming, account, clauses, indexes } = profiles[values.profile]
   const placeholders: Readonly<Record<string, string>> = {
     URL: values.url,
     START_TLS: values.url.startsWith('ldap:') && encryption === 'starttls' ? 'yes' : 'no',
     CA_FILE: values.caFile,
     BASE: values.base,
+    ROOT: naming.root,
+    DOMAIN: naming.domain,
+    ACCOUNT: account.ours,
+    ADDRESS: account.address,
+    ALIAS: account.aliases,
+    NETWORKS: account.networks,
+    QUOTA_RULE: account.quota.rule,
+    OPEN: clauses.open,
+    DOMAIN_SHUT: clauses.domainShut,
+    INDEXES: indexes,
     AGENT_DN: values.agentDn,
     READER_DN: values.readerDn,
     READER_PASSWORD: values.readerPassword.reveal(),

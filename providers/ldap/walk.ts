@@ -4,11 +4,13 @@
  * what differs, writes that, and looks again until nothing does. Accounts without a mark are not touched.
  */
 import type { DirectoryAccount, DirectoryDomain } from '../../agent/model/resource.ts'
+import { allOf, equals, type Session } from './ask.ts'
 import { onlyWhile } from './assertion.ts'
-import { resultCodes } from './connection.ts'
-import { carriedBy, differencesTo, type Standing } from './entry.ts'
+import { carriedBy, type Standing } from './entry.ts'
+import { resultCodes } from './failure.ts'
+import { carriedValues, differencesTo } from './owned.ts'
 import { eachBounded, type Reply } from './pool.ts'
-import { allOf, equals, readMarkedAccounts, type Session } from './read.ts'
+import { readMarkedAccounts } from './read.ts'
 
 export type Walked =
   | { readonly result: 'done' }
@@ -23,7 +25,7 @@ export async function walkAccounts(session: Session, domain: DirectoryDomain, si
   let left = 0
   for (let round = 0; round < roundsMax; round += 1) {
     const accounts = await readMarkedAccounts(session, domain.domain, signal)
-    const drifted = accounts.filter(account => changesFor(account, domain).length > 0)
+    const drifted = accounts.filter(account => changesFor(session, account, domain).length > 0)
     if (drifted.length === 0) return { result: 'done' }
     left = drifted.length
     const ended = await writeAll(session, drifted, domain, signal)
@@ -32,10 +34,10 @@ export async function walkAccounts(session: Session, domain: DirectoryDomain, si
   return { result: 'failed', detail: `${left} accounts of the domain are changed as fast as they are put right` }
 }
 
-function changesFor({ resource, values }: Standing<DirectoryAccount>, domain: DirectoryDomain) {
-  const { mwDomainStatus, mwMay } = carriedBy(resource.role, domain)
+function changesFor({ profile }: Session, { resource, values }: Standing<DirectoryAccount>, domain: DirectoryDomain) {
+  const carried = carriedValues(profile, carriedBy(resource.role, domain), values['mwAccountStatus']?.[0] ?? '')
   // No class is added here: an entry that lost ours is not our account any more.
-  return differencesTo(values, 'account', { mwDomainStatus: [mwDomainStatus], mwMay }).filter(
+  return differencesTo(profile, values, 'account', carried).filter(
     ({ modification }) => modification.type !== 'objectClass',
   )
 }
@@ -55,10 +57,11 @@ async function writeAll(
       return
     }
     const { role } = account.resource
-    const stillSo = onlyWhile(allOf(equals('mwMark', account.mark ?? ''), equals('mwRole', role)))
+    const own = equals('mwAccountStatus', account.values['mwAccountStatus']?.[0] ?? '')
+    const stillSo = onlyWhile(allOf(equals('mwMark', account.mark ?? ''), equals('mwRole', role), own))
     session.writes += 1
     const reply = await session.pool.send(
-      client => client.modify(account.dn, changesFor(account, domain), stillSo),
+      client => client.modify(account.dn, changesFor(session, account, domain), stillSo),
       signal,
     )
     if (reply.kind === 'done') return

@@ -6,7 +6,7 @@
 import { GreaterThanEqualsFilter } from 'ldapts'
 import type { Clock } from '../../agent/core/clock.ts'
 import { ProviderFailure } from '../provider.ts'
-import { allOf, askOnce, equals, noneOf, type Session } from './read.ts'
+import { allOf, askEntry, askOnce, equals, noneOf, type Session } from './ask.ts'
 
 const pollMs = 2_000
 
@@ -41,8 +41,8 @@ async function quietly<T>(ask: () => Promise<T | undefined>): Promise<T | undefi
 }
 
 async function findSuffix(session: Session, signal: AbortSignal): Promise<string | undefined> {
-  const [root] = (await askOnce(session, { base: '', scope: 'base', attributes: ['namingContexts'] }, signal)) ?? []
-  const contexts = [root?.['namingContexts'] ?? []].flat().map(String)
+  const root = await askEntry(session, '', signal, ['namingContexts'])
+  const contexts = root?.values.get('namingContexts') ?? []
   const compact = (dn: string) => dn.toLowerCase().replaceAll(/\s*([,=])\s*/g, '$1')
   const base = compact(session.tree.base)
   return contexts
@@ -51,9 +51,8 @@ async function findSuffix(session: Session, signal: AbortSignal): Promise<string
 }
 
 async function changeNumber(session: Session, suffix: string, signal: AbortSignal): Promise<string | undefined> {
-  const [entry] = (await askOnce(session, { base: suffix, scope: 'base', attributes: ['contextCSN'] }, signal)) ?? []
-  const numbers = [entry?.['contextCSN'] ?? []].flat().map(String)
-  return numbers.length === 0 ? undefined : numbers.sort().join(' ')
+  const entry = await askEntry(session, suffix, signal, ['contextCSN'])
+  return entry?.values.get('contextCSN')?.toSorted().join(' ')
 }
 
 /** While we wrote too: whether an entry of the tree was changed since by anyone else. What was removed leaves no trace here. */

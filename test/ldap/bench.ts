@@ -14,8 +14,8 @@ const installation = 'here'
 const cause = { why: 'manifest', source: null } as const
 
 export function openOver(slapd: Slapd, over: Partial<LdapOptions> = {}): LdapDirectory {
-  const { url, base, agentDn: bindDn, password } = slapd
-  return openLdapDirectory({ url, encryption: 'none', base, bindDn, password, clock: systemClock, ...over })
+  const { url, base, agentDn: bindDn, password, profile } = slapd
+  return openLdapDirectory({ url, encryption: 'none', base, bindDn, password, profile, clock: systemClock, ...over })
 }
 
 export function create(after: DirectoryResource): Change<DirectoryResource> {

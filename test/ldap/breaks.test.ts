@@ -8,9 +8,9 @@ import type { LdapDirectory } from '../../providers/ldap/directory.ts'
 import { account, domain } from '../conformance/samples.ts'
 import { type Slapd, startSlapd, whyNoSlapd } from '../servers/slapd.ts'
 import { describeServers } from '../servers/suite.ts'
+import { assertionOid, isWrite, operations, startTwin, type Twin } from '../twins/ldap.ts'
 import { apply, create, never, openOver, pass, remove, results, update } from './bench.ts'
 import { accountDn } from './hand.ts'
-import { assertionOid, type Door, startProxy } from './proxy.ts'
 
 const hcg = domain('hcg.example')
 const accounts = Array.from({ length: 300 }, (_, index) => account(`u${index}@hcg.example`))
@@ -18,17 +18,17 @@ const estate = [hcg, ...accounts]
 
 describeServers('a directory that breaks', whyNoSlapd, () => {
   let slapd: Slapd
-  let proxy: Door
+  let twin: Twin
   let directory: LdapDirectory
 
   beforeEach(async () => {
     slapd = await startSlapd()
-    proxy = await startProxy(slapd.url)
-    directory = openOver(slapd, { url: proxy.url })
+    twin = await startTwin(slapd.url)
+    directory = openOver(slapd, { url: twin.url })
   })
   afterEach(async () => {
     await directory[Symbol.asyncDispose]()
-    await proxy.close()
+    await twin.close()
     await slapd.close()
   })
 
@@ -36,13 +36,13 @@ describeServers('a directory that breaks', whyNoSlapd, () => {
 
   /** Loses the answer to the write that names this, and everything else on its connection; what comes after goes well. */
   function loseAnswerTo(text: string): void {
-    proxy.onRequest = bytes => {
-      if (bytes.includes(text)) {
-        proxy.answers = 'drop'
-        proxy.onRequest = () => {
-          proxy.answers = 'pass'
-        }
-      }
+    let lost = false
+    twin.script = {
+      toClient: (message, request) => {
+        if (lost || !isWrite(request) || request?.octets.includes(text) !== true) return [message.octets]
+        lost = true
+        return 'cut'
+      },
     }
   }
 
@@ -54,12 +54,9 @@ describeServers('a directory that breaks', whyNoSlapd, () => {
     'an answer that is lost to a %s leaves it unknown, and the next pass finds what stands',
     async (action, changes, text) => {
       await apply(directory, [create(hcg), create(accounts[1]!)])
-      // An update's request names the attribute with its length before the new value; a read names it alone.
-      loseAnswerTo(action === 'update' ? '1.3.6.1.1.12' : text)
+      loseAnswerTo(text)
       const outcomes = await apply(directory, changes())
       expect(results(outcomes)).toEqual(['unknown'])
-      proxy.answers = 'pass'
-      proxy.onRequest = () => {}
       const wanted: Record<typeof action, readonly DirectoryResource[]> = {
         create: [hcg, accounts[0]!, accounts[1]!],
         update: [hcg, { ...accounts[1]!, quotaBytes: 7 }],
@@ -74,14 +71,15 @@ describeServers('a directory that breaks', whyNoSlapd, () => {
   test('a read whose connection ended is asked once more, and is a failure when it ends again', async () => {
     await apply(directory, [create(hcg)])
     let ended = 0
-    proxy.onRequest = () => {
-      ended += 1
-      proxy.answers = ended === 1 ? 'drop' : 'pass'
+    twin.script = {
+      toClient: message => {
+        ended += 1
+        return ended === 1 ? 'cut' : [message.octets]
+      },
     }
     expect((await directory.observe('all', never)).length).toBe(1)
     expect(ended).toBeGreaterThan(1)
-    proxy.answers = 'drop'
-    proxy.onRequest = () => {}
+    twin.script = { toClient: () => 'cut' }
     await expect(directory.observe('all', never)).rejects.toMatchObject({
       name: 'ProviderFailure',
       kind: 'unreachable',
@@ -89,11 +87,11 @@ describeServers('a directory that breaks', whyNoSlapd, () => {
   })
 
   test('over StartTLS a connection that ended is not used again', async () => {
-    await using secure = openOver(slapd, { url: proxy.url, encryption: 'starttls', caFile: slapd.caFile })
+    await using secure = openOver(slapd, { url: twin.url, encryption: 'starttls', caFile: slapd.caFile })
     expect(results(await apply(secure, [create(hcg)]))).toEqual(['applied'])
-    proxy.answers = 'drop'
+    twin.script = { toClient: () => 'cut' }
     expect(results(await apply(secure, [create(accounts[0]!)]))).not.toContain('applied')
-    proxy.answers = 'pass'
+    twin.script = {}
     expect(results((await pass(secure, [hcg, accounts[0]!])).outcomes)).not.toContain('conflict')
     expect((await secure.observe('all', never)).length).toBe(2)
   })
@@ -101,10 +99,12 @@ describeServers('a directory that breaks', whyNoSlapd, () => {
   test('a walk that is cut leaves its domain closed and unknown, and the next pass ends it', async () => {
     expect(new Set(results(await apply(directory, estate.map(create))))).toEqual(new Set(['applied']))
     let writes = 0
-    proxy.onRequest = bytes => {
-      // Several requests may come in one piece; each names the flag that it writes.
-      writes += bytes.toString('latin1').split('suspended').length - 1
-      if (writes >= 60) proxy.answers = 'drop'
+    twin.script = {
+      toServer: message => {
+        if (isWrite(message) && message.octets.includes('suspended')) writes += 1
+        return [message.octets]
+      },
+      toClient: message => (writes >= 60 ? 'cut' : [message.octets]),
     }
     const [cut] = await apply(directory, [update(hcg, { login: 'suspended' })])
     expect(cut).toMatchObject({ result: 'unknown', detail: expect.stringContaining('of its accounts are not yet') })
@@ -112,8 +112,7 @@ describeServers('a directory that breaks', whyNoSlapd, () => {
     const done = flags('suspended')
     expect(done).toBeGreaterThan(0)
     expect(done).toBeLessThan(accounts.length)
-    proxy.onRequest = () => {}
-    proxy.answers = 'pass'
+    twin.script = {}
     const held = [domain('hcg.example', { login: 'suspended' }), ...accounts]
     const { changes, outcomes } = await pass(directory, held)
     expect([changes.map(({ ref }) => ref.key), results(outcomes)]).toEqual([['hcg.example'], ['applied']])
@@ -124,14 +123,17 @@ describeServers('a directory that breaks', whyNoSlapd, () => {
     await apply(directory, estate.map(create))
     const stop = new AbortController()
     let writes = 0
-    proxy.onRequest = bytes => {
-      if (bytes.includes('suspended')) writes += 1
-      if (writes > 20) stop.abort()
+    twin.script = {
+      toServer: message => {
+        if (isWrite(message) && message.octets.includes('suspended')) writes += 1
+        if (writes > 20) stop.abort()
+        return [message.octets]
+      },
     }
     const [cut] = await apply(directory, [update(hcg, { login: 'suspended' })], stop.signal)
     expect(cut?.result).toBe('unknown')
     expect(flags('active')).toBeGreaterThan(0)
-    proxy.onRequest = () => {}
+    twin.script = {}
     await pass(directory, [domain('hcg.example', { login: 'suspended' }), ...accounts])
     expect(flags('active')).toBe(0)
   })
@@ -151,15 +153,18 @@ describeServers('a directory that breaks', whyNoSlapd, () => {
 
   test('a bind that is refused is not tried for each change', async () => {
     await apply(directory, [create(hcg)])
-    let connections = 0
-    proxy.onRequest = bytes => {
-      if (bytes.includes('canary-wrong')) connections += 1
+    let binds = 0
+    twin.script = {
+      toServer: message => {
+        if (message.operation === operations.bind) binds += 1
+        return [message.octets]
+      },
     }
-    await using wrong = openOver(slapd, { url: proxy.url, password: new Secret('canary-wrong') })
+    await using wrong = openOver(slapd, { url: twin.url, password: new Secret('canary-wrong') })
     const outcomes = await apply(wrong, accounts.map(create))
     expect(new Set(results(outcomes))).toEqual(new Set(['failed', 'skipped']))
-    expect(connections).toBeGreaterThan(0)
-    expect(connections).toBeLessThanOrEqual(4)
+    expect(binds).toBeGreaterThan(0)
+    expect(binds).toBeLessThanOrEqual(4)
     expect(JSON.stringify(outcomes)).not.toContain('canary')
   })
 

@@ -10,9 +10,9 @@ import { account, domain, names } from '../conformance/samples.ts'
 import { run } from '../servers/mail-servers.ts'
 import { makeCertificate, type Slapd, startSlapd, whyNoSlapd } from '../servers/slapd.ts'
 import { describeServers } from '../servers/suite.ts'
+import { assertionOid, startTwin } from '../twins/ldap.ts'
 import { apply, create, find, never, openOver, pass, remove, results, update } from './bench.ts'
 import { accountDn, byHand, domainDn } from './hand.ts'
-import { assertionOid, startProxy } from './proxy.ts'
 
 const hcg = domain('hcg.example')
 const juan = account('jperez@hcg.example', { aliases: names('juan'), quotaBytes: 1_000 })
@@ -78,28 +78,34 @@ describeServers('the directory in slapd', whyNoSlapd, () => {
     await apply(directory, [create(hcg), create(juan)])
     edit(accountDn(juan.key), 'replace: mwQuotaBytes\nmwQuotaBytes: 2')
     expect(results(await apply(directory, [update(juan, { quotaBytes: 3 })]))).toEqual(['conflict'])
-    const proxy = await startProxy(slapd.url)
-    await using between = openOver(slapd, { url: proxy.url })
+    const twin = await startTwin(slapd.url)
+    await using between = openOver(slapd, { url: twin.url })
     let edits = 0
-    proxy.onRequest = bytes => {
-      if (!bytes.includes(assertionOid)) return
-      edits += 1
-      edit(accountDn(juan.key), `replace: mwQuotaBytes\nmwQuotaBytes: ${100 + edits}`)
+    const editBefore = (lines: () => string | undefined) => {
+      twin.script = {
+        toServer: message => {
+          const text = message.octets.includes(assertionOid) ? lines() : undefined
+          if (text !== undefined) edit(accountDn(juan.key), text)
+          return [message.octets]
+        },
+      }
     }
+    editBefore(() => {
+      edits += 1
+      return `replace: mwQuotaBytes\nmwQuotaBytes: ${100 + edits}`
+    })
     const seen = { ...juan, quotaBytes: 2 }
     expect(results(await apply(between, [update(seen, { quotaBytes: 3 })]))).toEqual(['conflict'])
     expect(edits).toBe(1)
     expect(results(await apply(between, [remove({ ...juan, quotaBytes: 101 })]))).toEqual(['conflict'])
     expect(valuesOf(accountDn(juan.key), 'mwQuotaBytes')).toEqual(['mwQuotaBytes: 102'])
     // An edit of what is not ours in the same place is no conflict: we look again, and write.
-    proxy.onRequest = bytes => {
-      if (bytes.includes(assertionOid) && edits++ < 3) edit(accountDn(juan.key), 'replace: description\ndescription: x')
-    }
+    editBefore(() => (edits++ < 3 ? 'replace: description\ndescription: x' : undefined))
     expect(results(await apply(between, [update({ ...juan, quotaBytes: 102 }, { quotaBytes: 4 })]))).toEqual([
       'applied',
     ])
     expect((await find(directory, juan.key))?.resource).toMatchObject({ quotaBytes: 4 })
-    await proxy.close()
+    await twin.close()
   })
 
   const flags = () =>

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { Secret } from '../../agent/core/secret.ts'
 import { renderSnippets } from '../../providers/embedded-directory/snippets.ts'
+import { profileNames } from '../../providers/ldap/profiles.ts'
 import { renderLdapSnippets } from '../../providers/ldap/snippets.ts'
 
 const site = {
@@ -15,13 +16,16 @@ const site = {
 const textOf = (path: string, over: Partial<Parameters<typeof renderLdapSnippets>[0]> = {}) =>
   renderLdapSnippets({ ...site, ...over }).find(snippet => snippet.path === path)?.text ?? ''
 
-test('nothing is left to fill in, and the password stands in the look-up files alone', () => {
-  for (const { path, text } of renderLdapSnippets(site)) {
-    expect([path, text.match(/@[A-Z_]+@/g)]).toEqual([path, null])
-    const looksUp = /^(bind_pw|dnpass) = /m.test(text)
-    expect([path, text.includes('canary')]).toEqual([path, looksUp])
-  }
-})
+test.each(profileNames)(
+  '%s: nothing is left to fill in, and the password stands in the look-up files alone',
+  profile => {
+    for (const { path, text } of renderLdapSnippets({ ...site, profile })) {
+      expect([path, text.match(/@[A-Z_]+@/g)]).toEqual([path, null])
+      const looksUp = /^(bind_pw|dnpass) = /m.test(text)
+      expect([path, text.includes('canary')]).toEqual([path, looksUp])
+    }
+  },
+)
 
 test('each map that main.cf names is among the files, and all else of it is as over the embedded directory', () => {
   const own = textOf('postfix/main.cf')

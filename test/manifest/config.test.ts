@@ -38,7 +38,7 @@ describe('configuration', () => {
       full
         .replace(
           '{ kind: embedded, file: ./var/directory.db }',
-          '{ kind: ldap, url: "ldap://ldap.example", base: "dc=x", bindDn: "cn=mw,dc=x", password: { file: ldap.pw }, ca: ca.pem }',
+          '{ kind: ldap, url: "ldap://ldap.example", base: "dc=x", bindDn: "cn=mw,dc=x", password: { file: ldap.pw }, ca: ca.pem, profile: iredmail }',
         )
         .replace(
           '{ kind: embedded, listen: 127.0.0.1:5353 }',
@@ -68,6 +68,7 @@ describe('configuration', () => {
       directory: {
         kind: 'ldap',
         url: 'ldap://ldap.example',
+        profile: 'iredmail',
         base: 'dc=x',
         bindDn: 'cn=mw,dc=x',
         password: { from: 'file', path: '/etc/mw/ldap.pw' },

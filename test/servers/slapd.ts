@@ -6,14 +6,16 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { Secret } from '../../agent/core/secret.ts'
+import type { ProfileName } from '../../providers/ldap/profiles.ts'
 import { renderLdapSnippets } from '../../providers/ldap/snippets.ts'
 import { run, waitUntil } from './mail-servers.ts'
 import { absentOf } from './suite.ts'
 
 export type Slapd = {
   readonly folder: string
+  readonly profile: ProfileName
   readonly url: string
   readonly secureUrl: string
   readonly base: string
@@ -47,13 +49,28 @@ export type SlapdOptions = {
   readonly sync: 'fast' | 'durable'
   /** Lines of the database, after its own. */
   readonly lines?: readonly string[]
+  /** Whose schema is loaded, and whose rights; `own` by default. */
+  readonly profile?: ProfileName
 }
 
 const base = 'dc=example'
 const password = 'canary-bind-secret'
 const nameOf = (name: string) => `cn=${name},${base}`
 
+/** A port that was free a moment ago may be somebody's by now: the other tests open connections by the thousand. */
+const startsMax = 3
+
 export async function startSlapd(options: SlapdOptions = { sync: 'fast' }): Promise<Slapd> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await startOnce(options)
+    } catch (error) {
+      if (attempt >= startsMax) throw error
+    }
+  }
+}
+
+async function startOnce(options: SlapdOptions): Promise<Slapd> {
   const folder = mkdtempSync('/tmp/mw-ldap-')
   // The mail servers' users read the certificate.
   chmodSync(folder, 0o755)
@@ -67,6 +84,7 @@ export async function startSlapd(options: SlapdOptions = { sync: 'fast' }): Prom
 
   const slapd: Slapd = {
     folder,
+    profile: options.profile ?? 'own',
     url,
     secureUrl,
     base,
@@ -150,10 +168,15 @@ userPassword: ${password}
   )
   .join('')}`
 
-function configuration(folder: string, { sync, lines = [] }: SlapdOptions): string {
-  const schema = join(import.meta.dirname, '..', '..', 'config', 'ldap', 'mailwarden.schema')
-  // slapd may be fenced in to its own folders, so it gets a copy.
-  writeFileSync(join(folder, 'mailwarden.schema'), readFileSync(schema))
+function configuration(folder: string, { sync, lines = [], profile = 'own' }: SlapdOptions): string {
+  const root = join(import.meta.dirname, '..', '..')
+  const schemas = [
+    'config/ldap/mailwarden.schema',
+    ...(profile === 'own' ? [] : [`test/ldap/schema/${profile}.schema`]),
+  ]
+  // slapd may be fenced in to its own folders, so it gets copies.
+  for (const schema of schemas) writeFileSync(join(folder, basename(schema)), readFileSync(join(root, schema)))
+  const shipped = ['core', 'cosine', 'inetorgperson', ...(profile === 'own' ? ['misc'] : [])]
   const [agentDn, readerDn, limitedDn] = ['agent', 'reader', 'limited'].map(nameOf) as [string, string, string]
   const site = {
     url: 'ldap://127.0.0.1',
@@ -162,13 +185,14 @@ function configuration(folder: string, { sync, lines = [] }: SlapdOptions): stri
     readerDn,
     readerPassword: new Secret(password),
     policy: 'unix:/x',
+    profile,
   }
   const printed = renderLdapSnippets(site).find(({ path }) => path === 'slapd/mailwarden.conf')?.text ?? ''
   // What we print, with the same rights for the DN that has no limits of its own.
   const right = `by dn.exact="${agentDn}" write`
   const rights = printed.replaceAll(right, `${right}\n  by dn.exact="${limitedDn}" write`)
-  return `${['core', 'cosine', 'inetorgperson', 'misc'].map(name => `include /etc/ldap/schema/${name}.schema`).join('\n')}
-include ${folder}/mailwarden.schema
+  return `${shipped.map(name => `include /etc/ldap/schema/${name}.schema`).join('\n')}
+${schemas.map(schema => `include ${join(folder, basename(schema))}`).join('\n')}
 pidfile ${folder}/slapd.pid
 modulepath /usr/lib/ldap
 moduleload back_mdb

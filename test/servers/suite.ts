@@ -2,6 +2,10 @@
 import { existsSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 
+// A run that is broken off, or whose test hangs, gets SIGTERM, on which Node ends without a word. Servers are stopped by
+// listeners of `exit`, so it has to come to that.
+process.once('SIGTERM', () => process.exit(143))
+
 /** @param whyNot why it cannot run here; null when it can. */
 export function describeServers(name: string, whyNot: () => string | null, body: () => void): void {
   const reason = whyNot()
