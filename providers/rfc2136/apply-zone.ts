@@ -23,12 +23,16 @@ const prerequisiteCodes: readonly number[] = [
 
 type Result = Outcome['result']
 
-/** @param read the zone as it stands, null when there is none; throws ProviderFailure. */
+/**
+ * @param read the zone as it stands, null when there is none; throws ProviderFailure.
+ * @param unread what a change is of which nothing was sent, when the zone cannot be read.
+ */
 export async function applyRRsets(
   session: Session,
   read: () => Promise<SeenZone | null>,
   changes: readonly RRsetChange[],
   signal: AbortSignal,
+  unread: 'failed' | 'unknown' = 'failed',
 ): Promise<Outcome[]> {
   const outcomes = new Map<RRsetChange, Outcome>()
   const settle = (unit: Unit, result: Result, detail?: string) => {
@@ -48,7 +52,7 @@ export async function applyRRsets(
     } catch (error) {
       if (!(error instanceof ProviderFailure)) throw error
       for (const change of left())
-        settle([change], lost.has(change) ? 'unknown' : 'failed', lost.get(change) ?? error.message)
+        settle([change], lost.has(change) ? 'unknown' : unread, lost.get(change) ?? error.message)
       break
     }
     const units = toUnits(judgeAll(zone, left(), lost, settle)).filter(unit => {

@@ -1,5 +1,5 @@
 /** Files that a name server reads: written aside, brought to the disk, renamed; nobody ever sees half of one. */
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { ProviderFailure } from '../provider.ts'
 
@@ -54,6 +54,14 @@ export async function makeFolder(folder: string): Promise<void> {
 /** Keeps what a zone of that name left behind, out of the way of a new one. */
 export async function putAway(file: string): Promise<void> {
   await rename(file, `${file}.before`).catch(() => {})
+}
+
+/** Null when it is not there, or not to be seen. */
+export async function octetsOf(file: string): Promise<number | null> {
+  return stat(file).then(
+    ({ size }) => size,
+    () => null,
+  )
 }
 
 export async function removeFile(file: string): Promise<void> {

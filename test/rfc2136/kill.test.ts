@@ -2,16 +2,19 @@
 import { afterEach, expect, test } from 'vitest'
 import { canonicalJson } from '../../agent/core/digest.ts'
 import type { DnsResource } from '../../agent/standards/dns-resource.ts'
+import type { Observed, Provider } from '../../providers/provider.ts'
 import { dnsStates } from '../conformance/samples.ts'
 import { markFor } from '../dns/bench.ts'
 import { startBind, whyNoBind } from '../servers/bind.ts'
 import { startKnot, whyNoKnot } from '../servers/knot.ts'
+import { waitUntil } from '../servers/mail-servers.ts'
 import { describeServers } from '../servers/suite.ts'
 import { apply, changesTo, lies, observeAll, openProvider, resources, type Server } from './support.ts'
 import { startTwin } from './twin.ts'
 
 const killsMin = 22
 const messagesMax = 9 // an apply of the walk has about as many
+const linesShown = 60
 const { small, full, changed } = dnsStates
 const walk: readonly (readonly DnsResource[])[] = [full, changed, [], small, full, []]
 const sorted = (some: readonly DnsResource[]) => [...some].sort((a, b) => (a.key < b.key ? -1 : 1))
@@ -20,6 +23,26 @@ const closers: (() => Promise<void>)[] = []
 afterEach(async () => {
   for (const close of closers.splice(0)) await close()
 })
+
+/** A zone may still be loading; it is no absence. What the server has to say of one that never loads is in its log. */
+async function readWhenLoaded(server: Server, dns: Provider<DnsResource>): Promise<readonly Observed<DnsResource>[]> {
+  let found: readonly Observed<DnsResource>[] | undefined
+  let failure: unknown
+  try {
+    await waitUntil('the zones', async () => {
+      try {
+        found = await observeAll(dns)
+      } catch (error) {
+        failure = error
+      }
+      return found !== undefined
+    })
+  } catch {
+    const said = server.log().split('\n').slice(-linesShown).join('\n')
+    throw new Error(`the zones are not read any more: ${String(failure)}\n${said}`, { cause: failure })
+  }
+  return found!
+}
 
 async function killThroughout(start: () => Promise<Server>): Promise<void> {
   const server = await start()
@@ -50,18 +73,7 @@ async function killThroughout(start: () => Promise<Server>): Promise<void> {
       await server.daemon.start()
     }
     await using direct = openProvider(server, { zones: [] })
-    // A zone may still be loading; it is no absence.
-    await expect
-      .poll(
-        () =>
-          observeAll(direct).then(
-            () => null,
-            error => error,
-          ),
-        { timeout: 15_000 },
-      )
-      .toBeNull()
-    const truth = await observeAll(direct)
+    const truth = await readWhenLoaded(server, direct)
     expect(lies(outcomes, changes, truth).filter(({ result }) => result === 'applied')).toEqual([])
     const rest = changesTo(truth, desired)
     expect((await apply(direct, rest)).filter(({ result }) => result !== 'applied')).toEqual([])
