@@ -198,7 +198,9 @@ async function zoneOutcome(
     if (making === undefined || making.result === 'done') return { ref, result: 'applied' }
     return { ref, result: making.result, detail: making.detail }
   } catch (error) {
-    if (error instanceof ProviderFailure) return { ref, result: 'failed', detail: error.message }
+    // What was given to the server may come to be served yet.
+    const result = making === undefined ? 'failed' : 'unknown'
+    if (error instanceof ProviderFailure) return { ref, result, detail: error.message }
     throw error
   }
 }
