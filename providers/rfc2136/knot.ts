@@ -126,6 +126,10 @@ export function createKnotZoneMaking(options: KnotZoneMaking): ZoneMaking {
     },
     async add(zones: readonly NewZone[]) {
       await makeFolder(folder)
+      // A pass that was cut left them configured: what Knot makes of a new file beside an old journal is not to be told.
+      const { comments } = await read()
+      const begun = zones.flatMap(({ apex }) => (comments.has(apex) ? [`conf-unset zone[${apex}.]`] : []))
+      if (begun.length > 0) await transact(begun)
       for (const { apex, text } of zones) {
         await putAway(fileOf(apex))
         await writeAside(fileOf(apex), text)
@@ -139,6 +143,14 @@ export function createKnotZoneMaking(options: KnotZoneMaking): ZoneMaking {
         results,
       )
       return results
+    },
+    async unloaded(apex) {
+      const said = await run([`zone-status ${apex}. +serial`, `zone-status ${apex}. +events`])
+      if (!said.includes(`[${apex}.] serial: -`) || said.some(line => /\bload:/.test(line))) return null
+      return `Knot's log says why: mend ${fileOf(apex)}, then run knotc zone-reload ${apex}`
+    },
+    async putAway(apex) {
+      await putAway(fileOf(apex))
     },
     confirm: apexes => transact(apexes.map(apex => note(apex, 'made'))),
     async discard(apexes) {

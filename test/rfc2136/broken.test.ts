@@ -1,6 +1,6 @@
 /**
- * Zones of ours that BIND has in its configuration and cannot load: what a cut of ours, or of BIND itself, can leave on
- * the disk. What was not wholly made is made anew; what was is left as it is and named; neighbours are none of it.
+ * Zones of ours that a server has in its configuration and cannot load: what a cut of ours, or of the server itself, can
+ * leave on the disk. What was not wholly made is made anew; what was is left as it is and named; neighbours are none of it.
  */
 import { readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,6 +9,7 @@ import type { DnsResource } from '../../agent/standards/dns-resource.ts'
 import { type Provider, ProviderFailure } from '../../providers/provider.ts'
 import { create, markFor, never, remove, results, rrset, soa, zone } from '../dns/bench.ts'
 import { type Bind, startBind, whyNoBind } from '../servers/bind.ts'
+import { type Knot, startKnot, whyNoKnot } from '../servers/knot.ts'
 import { waitUntil } from '../servers/mail-servers.ts'
 import { describeServers } from '../servers/suite.ts'
 import { apply, observeAll, openProvider, resources } from './support.ts'
@@ -131,5 +132,62 @@ describeServers('a zone of ours that BIND cannot load', whyNoBind, () => {
     expect(bind.rndc('reload', apex).status).toBe(0)
     expect(resources(await observeAll(dns))).toEqual(sorted([...near, ...some]))
     expect(new Set(results(await apply(dns, some.map(remove))))).toEqual(new Set(['applied']))
+  })
+})
+
+describeServers('a zone of ours that Knot cannot load', whyNoKnot, () => {
+  let knot: Knot
+  let dns: Provider<DnsResource>
+  let round = 0
+  beforeAll(async () => {
+    knot = await startKnot()
+    dns = openProvider(knot, { zones: [], loadMs: 3_000 })
+    expect(new Set(results(await apply(dns, near.map(create))))).toEqual(new Set(['applied']))
+  })
+  afterAll(async () => {
+    await dns?.[Symbol.asyncDispose]()
+    await knot?.stop()
+  })
+  const file = (apex: string) => join(knot.folder, 'zones', `${apex}.zone`)
+
+  const damages: [string, (apex: string) => void][] = [
+    ['whose file was put away', apex => renameSync(file(apex), `${file(apex)}.before`)],
+    ['whose file is cut off', apex => truncateSync(file(apex), 150)],
+  ]
+
+  async function broken(damage: (apex: string) => void, noted: string): Promise<DnsResource[]> {
+    round += 1
+    const apex = `broken${round}.example`
+    const [beside, ...some] = [rrset(apex, 'late', 'TXT', ['x']), ...base(apex)]
+    expect(new Set(results(await apply(dns, some.map(create))))).toEqual(new Set(['applied']))
+    // So that its journal has something to say.
+    expect(results(await apply(dns, [create(beside)]))).toEqual(['applied'])
+    knot.knotc('conf-begin', `conf-set zone[${apex}.].comment mailwarden:${noted}`, 'conf-commit')
+    await knot.daemon.stop('SIGKILL')
+    damage(apex)
+    await knot.daemon.start()
+    await waitUntil('its failure', () => knot.log().includes(`[${apex}.] zone event 'load' failed`))
+    return some
+  }
+
+  test.each(damages)('%s, in the middle of making it, is made anew; on its way out, it goes', async (_, damage) => {
+    const some = await broken(damage, 'pending')
+    expect(resources(await observeAll(dns))).toEqual(sorted(near))
+    expect(new Set(results(await apply(dns, some.map(create))))).toEqual(new Set(['applied']))
+    expect(resources(await observeAll(dns))).toEqual(sorted([...near, ...some]))
+    await apply(dns, some.map(remove))
+    const [apex] = await broken(damage, `leaving:${markFor(zone(`broken${round + 1}.example`))}`)
+    expect(resources(await observeAll(dns))).toEqual(sorted([apex!, ...near]))
+    expect(results(await apply(dns, [remove(apex!)]))).toEqual(['applied'])
+    expect(resources(await observeAll(dns))).toEqual(sorted(near))
+  })
+
+  test.each(damages)('%s, when it stood, is named, and never called absent nor made anew', async (_, damage) => {
+    const some = await broken(damage, 'made')
+    const sentence = /^127\.0\.0\.1:\d+ could not load the zone (\S+): .*knotc zone-reload \1$/
+    await expect(observeAll(dns)).rejects.toThrow(sentence)
+    expect(resources(await dns.observe({ domains: ['near.example'] }, never))).toEqual(sorted(near))
+    expect(new Set(results(await apply(dns, some.map(create))))).toEqual(new Set(['failed']))
+    knot.knotc('conf-begin', `conf-unset zone[${some[0]!.key}.]`, 'conf-commit')
   })
 })
