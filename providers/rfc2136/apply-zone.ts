@@ -9,9 +9,10 @@ import { codeName, responseCodes } from '../../agent/standards/dns-message.ts'
 import { judge } from '../judge.ts'
 import { ProviderFailure } from '../provider.ts'
 import type { Session } from './session.ts'
-import { clashOf, fillUpdate, type RRsetChange, resourceOf, toUnits, toUpdate, type Unit } from './writing.ts'
+import { clashOf, fillUpdate, type Lock, type RRsetChange, resourceOf, toUnits, type Unit } from './writing.ts'
 import { observedRRset, type SeenZone } from './zone-content.ts'
 
+const wholeZoneRoundsMax = 2 // after that only what is written must be as it was seen
 const staleRoundsMax = 4 // somebody who edits a zone more often than this between a read and a write goes on doing so
 
 const prerequisiteCodes: readonly number[] = [
@@ -45,6 +46,8 @@ export async function applyRRsets(
   /** Refused together with others: what remains goes alone. */
   const alone = new Set<RRsetChange>()
   let staleRounds = 0
+  let lock: Lock = 'whole-zone'
+  let refusedAt: number | undefined
   while (left().length > 0) {
     let zone: SeenZone | null
     try {
@@ -67,12 +70,15 @@ export async function applyRRsets(
     }
     const [first = []] = units
     const together = first.some(change => alone.has(change)) ? [first] : units.filter(unit => !alone.has(unit[0]!))
-    const batch = fillUpdate(zone, together)
-    if (batch.length === 0) {
-      settle(first, 'failed', 'with the marks of its zone it does not fit into one message of 65,535 octets')
+    // A server that signs what it shows counts on its own; and somebody may write all the time.
+    if (zone.serial === refusedAt || staleRounds >= wholeZoneRoundsMax) lock = 'what-is-written'
+    const filled = fillUpdate(zone, together, lock)
+    if (filled === undefined) {
+      settle(first, 'failed', 'what is old and what is new does not fit into one message of 65,535 octets')
       continue
     }
-    const answer = await session.update(toUpdate(zone, batch))
+    const { taken: batch, update } = filled
+    const answer = await session.update(update)
     switch (answer.result) {
       case 'done':
         settle(batch.flat(), 'applied')
@@ -86,6 +92,7 @@ export async function applyRRsets(
       case 'refused':
         if (prerequisiteCodes.includes(answer.rcode)) {
           staleRounds += 1
+          refusedAt = zone.serial
           if (staleRounds > staleRoundsMax)
             settle(batch.flat(), 'conflict', `it was edited meanwhile: the server answers ${codeName(answer.rcode)}`)
         } else if (batch.length > 1) for (const change of batch.flat()) alone.add(change)
