@@ -6,7 +6,18 @@
 import { dirname, join } from 'node:path'
 import { toRdata } from '../../agent/standards/dns-wire.ts'
 import { ProviderFailure } from '../provider.ts'
-import { makeFolder, octetsOf, putAway, readWhole, removeFile, syncFolder, writeAside, zoneFileName } from './files.ts'
+import {
+  filesAtOnceMax,
+  makeFolder,
+  octetsOf,
+  putAway,
+  readWhole,
+  removeFile,
+  syncFolder,
+  writeAside,
+  zoneFileName,
+} from './files.ts'
+import { eachOf } from './gate.ts'
 import { marksOwner, marksTtl } from './marks.ts'
 import { type Command, checkCommand, type Ended, lastWords, runProgram } from './program.ts'
 import { done, type ListedZone, type NewZone, type StepResult, type ZoneMaking } from './zone-making.ts'
@@ -134,11 +145,11 @@ export function createBindZoneMaking(options: BindZoneMaking, keyName: string): 
     async add(zones: readonly NewZone[]) {
       const results = new Map<string, StepResult>()
       await makeFolder(folder)
-      for (const { apex, text } of zones) {
+      await eachOf(zones, filesAtOnceMax, async ({ apex, text }) => {
         // A journal of an older zone would be held against the new file, and the zone not be loaded.
         await putAwayFiles(apex)
         await writeAside(fileOf(apex), `${text}${marksOwner(apex)}. ${marksTtl} IN TXT "${newborn}"\n`)
-      }
+      })
       await syncFolder(folder)
       await addAll(
         zones.map(({ apex }) => apex),
@@ -177,7 +188,7 @@ export function createBindZoneMaking(options: BindZoneMaking, keyName: string): 
       await change(apexes, () => null)
       const answer = await reconfig()
       if (answer !== 'done') throw rndcFailure('take back zones that are not served', Object.values(answer).join())
-      for (const apex of apexes) await removeFiles(apex)
+      await eachOf(apexes, filesAtOnceMax, removeFiles)
     },
     async leave(zones) {
       const notes = await read()
@@ -202,7 +213,7 @@ export function createBindZoneMaking(options: BindZoneMaking, keyName: string): 
       const answer = await reconfig()
       if (answer !== 'done') throw rndcFailure('take away zones', Object.values(answer).join())
       await whenGone()
-      for (const apex of apexes) await removeFiles(apex)
+      await eachOf(apexes, filesAtOnceMax, removeFiles)
       await change(apexes, () => null)
     },
   }

@@ -3,6 +3,8 @@ import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { ProviderFailure } from '../provider.ts'
 
+/** A disk brings several files to rest in the time of one; the operating system's own threads are four. */
+export const filesAtOnceMax = 8
 const fileMode = 0o644 // the server runs as another user, and a zone is no secret
 
 async function attempt<T>(what: string, work: () => Promise<T>): Promise<T> {

@@ -6,7 +6,8 @@
 import { join } from 'node:path'
 import { bareName } from '../../agent/standards/dns-resource.ts'
 import { ProviderFailure } from '../provider.ts'
-import { makeFolder, putAway, removeFile, syncFolder, writeAside, zoneFileName } from './files.ts'
+import { filesAtOnceMax, makeFolder, putAway, removeFile, syncFolder, writeAside, zoneFileName } from './files.ts'
+import { eachOf } from './gate.ts'
 import { type Command, checkCommand, lastWords, runProgram } from './program.ts'
 import { done, type ListedZone, type NewZone, type StepResult, type ZoneMaking } from './zone-making.ts'
 
@@ -130,10 +131,10 @@ export function createKnotZoneMaking(options: KnotZoneMaking): ZoneMaking {
       const { comments } = await read()
       const begun = zones.flatMap(({ apex }) => (comments.has(apex) ? [`conf-unset zone[${apex}.]`] : []))
       if (begun.length > 0) await transact(begun)
-      for (const { apex, text } of zones) {
+      await eachOf(zones, filesAtOnceMax, async ({ apex, text }) => {
         await putAway(fileOf(apex))
         await writeAside(fileOf(apex), text)
-      }
+      })
       await syncFolder(folder)
       // A journal of an older zone of that name would be held against the new file.
       await purge(zones.map(({ apex }) => apex))
@@ -156,7 +157,7 @@ export function createKnotZoneMaking(options: KnotZoneMaking): ZoneMaking {
     async discard(apexes) {
       await transact(apexes.map(apex => `conf-unset zone[${apex}.]`))
       await purge(apexes)
-      for (const apex of apexes) await removeFile(fileOf(apex))
+      await eachOf(apexes, filesAtOnceMax, apex => removeFile(fileOf(apex)))
     },
     leave: zones => transact([...zones].map(([apex, mark]) => note(apex, `leaving:${mark}`))),
     freeze: async apex => void (await run([`zone-freeze ${apex}.`])),
@@ -168,7 +169,7 @@ export function createKnotZoneMaking(options: KnotZoneMaking): ZoneMaking {
       await transact(apexes.map(apex => `conf-unset zone[${apex}.]`))
       await whenGone()
       await purge(apexes)
-      for (const apex of apexes) await removeFile(fileOf(apex))
+      await eachOf(apexes, filesAtOnceMax, apex => removeFile(fileOf(apex)))
     },
   }
 

@@ -43,8 +43,10 @@ export function placeholderRdata(type: 'SOA' | 'NS'): Rdata {
     : { type, mname: nobody, rname: nobody, times: [3600, 600, 604_800, 300] }
 }
 
-function isPlaceholder({ type, values }: RRsetResource): boolean {
-  if (type !== 'SOA' && type !== 'NS') return false
+function isPlaceholder(seen: SeenRRset): boolean {
+  const { type, rdata } = seen
+  if ((type !== 'SOA' && type !== 'NS') || rdata[0]?.includes('invalid') !== true) return false
+  const { values } = seen.resource
   return values.length === 1 && values[0] === formatRdata(placeholderRdata(type))
 }
 
@@ -75,10 +77,7 @@ export function readZone(apex: string, records: readonly DnsRecord[]): SeenZone 
       continue
     }
     const seen = toSeen(apex, first, group, rdata)
-    const into =
-      seen.owner === apex && (seen.type === 'SOA' || seen.type === 'NS') && isPlaceholder(seen.resource)
-        ? placeholders
-        : shown
+    const into = seen.owner === apex && isPlaceholder(seen) ? placeholders : shown
     into.set(markedRRset(seen.owner, seen.type), seen)
   }
   return { apex, serial: soa.serial, soa: records[0]!.rdata, marks: readMarks(apex, marks), shown, placeholders }
