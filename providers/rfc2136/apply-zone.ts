@@ -1,6 +1,6 @@
 /**
- * The changes of one zone that stands: read it, hold each change against it, write what is to be written, and read again
- * until nothing is left to do. What the server refuses as one is tried one by one. An answer that was lost is settled by
+ * The changes of one zone that stands: read it, hold each change against it, write what is to be written, message by
+ * message while nobody else writes, and read again until nothing is left to do. What the server refuses as one is tried one by one. An answer that was lost is settled by
  * reading: what stands afterwards is applied, anything else is unknown.
  */
 import type { Outcome } from '../../agent/model/change.ts'
@@ -9,7 +9,16 @@ import { codeName, responseCodes } from '../../agent/standards/dns-message.ts'
 import { judge } from '../judge.ts'
 import { ProviderFailure } from '../provider.ts'
 import type { Session } from './session.ts'
-import { clashOf, fillUpdate, type Lock, type RRsetChange, resourceOf, toUnits, type Unit } from './writing.ts'
+import {
+  clashOf,
+  fillUpdate,
+  type Lock,
+  type RRsetChange,
+  resourceOf,
+  toUnits,
+  type Unit,
+  zoneAfter,
+} from './writing.ts'
 import { observedRRset, type SeenZone } from './zone-content.ts'
 
 const wholeZoneRoundsMax = 2 // after that only what is written must be as it was seen
@@ -48,6 +57,8 @@ export async function applyRRsets(
   let staleRounds = 0
   let lock: Lock = 'whole-zone'
   let refusedAt: number | undefined
+  /** Until the server turns out to count otherwise, or somebody else writes: then the zone is read after each message. */
+  let countsOn = true
   while (left().length > 0) {
     let zone: SeenZone | null
     try {
@@ -64,39 +75,45 @@ export async function applyRRsets(
       return clash === undefined
     })
     if (zone === null || units.length === 0) continue
-    if (signal.aborted) {
-      settle(units.flat(), 'skipped', 'broken off before it began')
-      continue
-    }
-    const [first = []] = units
-    const together = first.some(change => alone.has(change)) ? [first] : units.filter(unit => !alone.has(unit[0]!))
-    // A server that signs what it shows counts on its own; and somebody may write all the time.
-    if (zone.serial === refusedAt || staleRounds >= wholeZoneRoundsMax) lock = 'what-is-written'
-    const filled = fillUpdate(zone, together, lock)
-    if (filled === undefined) {
-      settle(first, 'failed', 'what is old and what is new does not fit into one message of 65,535 octets')
-      continue
-    }
-    const { taken: batch, update } = filled
-    const answer = await session.update(update)
-    switch (answer.result) {
-      case 'done':
+    let standing: SeenZone = zone
+    let queue = units
+    while (queue.length > 0) {
+      if (signal.aborted) {
+        settle(queue.flat(), 'skipped', 'broken off before it began')
+        break
+      }
+      const [first = []] = queue
+      const together = first.some(change => alone.has(change)) ? [first] : queue.filter(unit => !alone.has(unit[0]!))
+      // A server that signs what it shows counts on its own; and somebody may write all the time.
+      if (standing.serial === refusedAt || staleRounds >= wholeZoneRoundsMax) lock = 'what-is-written'
+      const filled = fillUpdate(standing, together, lock)
+      if (filled === undefined) {
+        settle(first, 'failed', 'what is old and what is new does not fit into one message of 65,535 octets')
+        break
+      }
+      const { taken: batch, update } = filled
+      const answer = await session.update(update)
+      if (answer.result === 'done') {
         settle(batch.flat(), 'applied')
-        break
-      case 'not-sent':
-        settle(left(), 'failed', answer.failure.message)
-        break
-      case 'lost':
-        for (const change of batch.flat()) lost.set(change, answer.failure.message)
-        break
-      case 'refused':
-        if (prerequisiteCodes.includes(answer.rcode)) {
-          staleRounds += 1
-          refusedAt = zone.serial
-          if (staleRounds > staleRoundsMax)
-            settle(batch.flat(), 'conflict', `it was edited meanwhile: the server answers ${codeName(answer.rcode)}`)
-        } else if (batch.length > 1) for (const change of batch.flat()) alone.add(change)
+        const next: SeenZone | undefined = countsOn ? zoneAfter(standing, filled) : undefined
+        if (next === undefined) break
+        standing = next
+        queue = queue.filter(unit => !batch.includes(unit))
+        continue
+      }
+      if (answer.result === 'not-sent') settle(left(), 'failed', answer.failure.message)
+      else if (answer.result === 'lost') for (const change of batch.flat()) lost.set(change, answer.failure.message)
+      else if (!prerequisiteCodes.includes(answer.rcode)) {
+        if (batch.length > 1) for (const change of batch.flat()) alone.add(change)
         else settle(batch.flat(), 'failed', refusal(session.server, batch.flat(), answer.rcode))
+      } else if (standing !== zone) countsOn = false
+      else {
+        staleRounds += 1
+        refusedAt = standing.serial
+        if (staleRounds > staleRoundsMax)
+          settle(batch.flat(), 'conflict', `it was edited meanwhile: the server answers ${codeName(answer.rcode)}`)
+      }
+      break
     }
   }
   return changes.map(change => outcomes.get(change)!)

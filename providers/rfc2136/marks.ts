@@ -47,6 +47,7 @@ function toEntry(apex: string, octets: Buffer): readonly [Marked, string] | unde
   const [owner = '', type = '', mark = ''] = words
   if (words.length !== 3 || words.includes('')) return undefined
   if (`${owner} ${type}` === markedZone) return [markedZone, mark]
+  if (!Object.hasOwn(typeCodes, type)) return undefined
   return [markedRRset(owner === '@' ? apex : `${owner}.${apex}`, type), mark]
 }
 

@@ -21,6 +21,8 @@ import { placeholderRdata, placeholderTtl, type SeenRRset, type SeenZone } from 
 
 const updateRecordsMax = 200 // larger messages gain nothing, and a refusal then concerns fewer neighbours
 const staleMarksMax = 20
+const soaTailOctets = 20 // serial, refresh, retry, expire, minimum
+const nextSerial = (serial: number) => (serial === 0xffff_ffff ? 1 : serial + 1)
 const updateOctetsMax = messageOctetsMax - 1_024 // room for the TSIG, whose key name may take 255 octets
 
 export type RRsetChange = MarkedChange<RRsetResource>
@@ -48,18 +50,13 @@ export function toUnits(changes: readonly RRsetChange[]): Unit[] {
 /** Why a unit cannot stand in the zone beside what is there; undefined when it can. */
 export function clashOf(zone: SeenZone, unit: Unit): string | undefined {
   const owner = unit[0] === undefined ? '' : resourceOf(unit[0]).owner
-  const types = new Set([...seenAt(zone, owner)].map(({ type }) => type))
+  const types = new Set(zone.typesAt.get(owner))
   for (const { change } of unit) {
     if (change.after === null) types.delete(change.before.type)
     else types.add(change.after.type)
   }
   if (!types.has('CNAME') || types.size === 1) return undefined
   return 'an alias and other records cannot stand at one name'
-}
-
-function* seenAt(zone: SeenZone, owner: string): Generator<SeenRRset> {
-  for (const seen of zone.shown.values()) if (seen.owner === owner) yield seen
-  for (const seen of zone.placeholders.values()) if (seen.owner === owner) yield seen
 }
 
 type Pieces = {
@@ -76,8 +73,7 @@ function piecesOf(zone: SeenZone, marked: RRsetChange): Pieces {
   const ttl = change.after?.ttl ?? placeholderTtl
   const add = (rdata: Rdata): UpdateStep => {
     // RFC 2136 section 3.4.2.2: a SOA is taken when its serial is newer (RFC 1982).
-    const serial = zone.serial === 0xffff_ffff ? 1 : zone.serial + 1
-    return { step: 'add', owner, type, ttl, rdata: toRdata(rdata, serial) }
+    return { step: 'add', owner, type, ttl, rdata: toRdata(rdata, nextSerial(zone.serial)) }
   }
   const steps = ((): Pick<Pieces, 'removals' | 'additions'> => {
     if (type === 'SOA')
@@ -106,7 +102,7 @@ function textOf(type: RecordType, octets: Buffer): string {
 function prerequisitesOf(zone: SeenZone, marked: RRsetChange, found: SeenRRset | undefined): Prerequisite[] {
   const { owner, type } = resourceOf(marked)
   if (found !== undefined) return [{ needs: 'rrset-is', owner, type, rdata: found.rdata }]
-  const standing = new Set([...seenAt(zone, owner)].map(({ type }) => type))
+  const standing = new Set(zone.typesAt.get(owner))
   const absent = (type: RecordType): Prerequisite => ({ needs: 'rrset-absent', owner, type })
   if (type !== 'CNAME') return [absent(type), ...(standing.has('CNAME') ? [] : [absent('CNAME')])]
   if (standing.size === 0) return [{ needs: 'name-unused', owner }]
@@ -115,6 +111,8 @@ function prerequisitesOf(zone: SeenZone, marked: RRsetChange, found: SeenRRset |
 }
 
 const markAfter = ({ change, mark }: RRsetChange): string | null => (change.after === null ? null : mark)
+
+export type Filled = { readonly taken: readonly Unit[]; readonly update: Update }
 
 /** Whether nobody has written into the zone since it was read, or only not where we write. */
 export type Lock = 'whole-zone' | 'what-is-written'
@@ -126,9 +124,7 @@ type Draft = { readonly prerequisites: readonly Prerequisite[]; readonly steps: 
  * that there is room for what is to be written.
  */
 function staleMarks({ apex, shown, marks }: SeenZone, units: readonly Unit[]): Draft {
-  const gone = [...marks.of.keys()].filter(
-    marked => marked !== markedZone && !shown.has(marked) && marked.slice(marked.indexOf(' ') + 1) in typeCodes,
-  )
+  const gone = [...marks.of.keys()].filter(marked => marked !== markedZone && !shown.has(marked))
   const written = gone.length === 0 ? null : new Set(units.flat().map(change => keyOf(resourceOf(change))))
   const stale = gone.filter(marked => written?.has(marked) !== true).slice(0, staleMarksMax)
   const absent = stale.map((marked): Prerequisite => {
@@ -159,11 +155,7 @@ function distinct(prerequisites: readonly Prerequisite[]): Prerequisite[] {
  * One UPDATE with as many units as it takes, from the first on; undefined when not even the first fits.
  * @param lock a TTL changes without a prerequisite on the RRset noticing (RFC 2136 section 2.4.2); the serial tells.
  */
-export function fillUpdate(
-  zone: SeenZone,
-  units: readonly Unit[],
-  lock: Lock,
-): { readonly taken: readonly Unit[]; readonly update: Update } | undefined {
+export function fillUpdate(zone: SeenZone, units: readonly Unit[], lock: Lock): Filled | undefined {
   const { apex, marks } = zone
   const soa: Prerequisite = { needs: 'rrset-is', owner: apex, type: 'SOA', rdata: [zone.soa] }
   const stale = staleMarks(zone, units)
@@ -210,6 +202,17 @@ export function fillUpdate(
     ],
   }
   return { taken, update }
+}
+
+/** The zone as one more UPDATE will find it, but for what this one wrote; undefined when that is not to be told. */
+export function zoneAfter(zone: SeenZone, { taken, update }: Filled): SeenZone | undefined {
+  if (taken.flat().some(change => resourceOf(change).type === 'SOA')) return undefined
+  const serial = nextSerial(zone.serial)
+  const soa = Buffer.from(zone.soa)
+  soa.writeUInt32BE(serial, soa.length - soaTailOctets)
+  const written = new Set(update.steps.map(({ owner }) => owner))
+  const of = new Map([...zone.marks.of].filter(([, { owner }]) => !written.has(owner)))
+  return { ...zone, serial, soa, marks: { ...zone.marks, of } }
 }
 
 function octetsOf({ prerequisites, steps }: Draft): number {

@@ -32,6 +32,8 @@ export type SeenZone = {
   readonly shown: ReadonlyMap<string, SeenRRset>
   /** What stands in for a SOA or NS that nobody has set. */
   readonly placeholders: ReadonlyMap<string, SeenRRset>
+  /** What stands at an owner, placeholders included. */
+  readonly typesAt: ReadonlyMap<string, readonly RecordType[]>
 }
 
 const nobody = 'unset.invalid'
@@ -67,6 +69,7 @@ export function readZone(apex: string, records: readonly DnsRecord[]): SeenZone 
   }
   const shown = new Map<string, SeenRRset>()
   const placeholders = new Map<string, SeenRRset>()
+  const typesAt = new Map<string, RecordType[]>()
   const marks = new Map<string, Buffer[]>()
   for (const group of groups.values()) {
     const [first] = group
@@ -79,8 +82,19 @@ export function readZone(apex: string, records: readonly DnsRecord[]): SeenZone 
     const seen = toSeen(apex, first, group, rdata)
     const into = seen.owner === apex && isPlaceholder(seen) ? placeholders : shown
     into.set(markedRRset(seen.owner, seen.type), seen)
+    const others = typesAt.get(seen.owner)
+    if (others === undefined) typesAt.set(seen.owner, [seen.type])
+    else others.push(seen.type)
   }
-  return { apex, serial: soa.serial, soa: records[0]!.rdata, marks: readMarks(apex, marks), shown, placeholders }
+  return {
+    apex,
+    serial: soa.serial,
+    soa: records[0]!.rdata,
+    marks: readMarks(apex, marks),
+    shown,
+    placeholders,
+    typesAt,
+  }
 }
 
 function toSeen(
