@@ -101,9 +101,10 @@ export async function applyRRsets(
         queue = queue.filter(unit => !batch.includes(unit))
         continue
       }
-      if (answer.result === 'not-sent') settle(left(), 'failed', answer.failure.message)
-      else if (answer.result === 'lost') for (const change of batch.flat()) lost.set(change, answer.failure.message)
-      else if (!prerequisiteCodes.includes(answer.rcode)) {
+      if (answer.result !== 'refused') {
+        if (answer.result === 'not-sent') settle(left(), 'failed', answer.failure.message)
+        else for (const change of batch.flat()) lost.set(change, answer.failure.message)
+      } else if (!prerequisiteCodes.includes(answer.rcode)) {
         if (batch.length > 1) for (const change of batch.flat()) alone.add(change)
         else settle(batch.flat(), 'failed', refusal(session.server, batch.flat(), answer.rcode))
       } else if (standing !== zone) countsOn = false
