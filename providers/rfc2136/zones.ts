@@ -7,11 +7,12 @@ import { codeName, responseCodes } from '../../agent/standards/dns-message.ts'
 import type { DnsResource } from '../../agent/standards/dns-resource.ts'
 import { type Observed, ProviderFailure } from '../provider.ts'
 import type { Catalog } from './catalog.ts'
-import { createGate } from './gate.ts'
+import { createGate, eachOf } from './gate.ts'
 import type { Session } from './session.ts'
 import { readZone, type SeenZone, zoneMark, zoneResource } from './zone-content.ts'
 import { done, type Listing, type NewZone, type StepResult, unsettled, type ZoneMaking } from './zone-making.ts'
 
+const freezesAtOnceMax = 4 // each may be a process and a zone written to the disk
 const pollFirstMs = 10 // most zones are loaded by then
 const pollMostMs = 500 // when thousands load, asking more often only takes their time
 
@@ -176,13 +177,14 @@ export function createZones({ session, making, catalog, clock, loadMs }: ZonesPa
     if (making === null) return results
     try {
       await making.leave(zones)
+      const listing = await making.list()
       const blind: string[] = []
-      for (const [apex, mark] of zones) {
+      await eachOf(zones, freezesAtOnceMax, async ([apex, mark]) => {
         if (await isServed(apex)) await making.freeze(apex)
         else if ((await unloaded(apex)) !== null) blind.push(apex)
-        const kept = await stillNeeded(making, apex, mark)
+        const kept = await stillNeeded(apex, mark, listing)
         if (kept !== null) results.set(apex, { result: 'conflict', detail: kept })
-      }
+      })
       const staying = [...results.keys()]
       if (staying.length > 0) await making.stay(staying)
       const going = [...zones.keys()].filter(apex => !results.has(apex))
@@ -203,8 +205,8 @@ export function createZones({ session, making, catalog, clock, loadMs }: ZonesPa
   }
 
   /** Looks once more when nobody can write any more; what is left then keeps the zone. */
-  async function stillNeeded(making: ZoneMaking, apex: string, mark: string): Promise<string | null> {
-    const zone = await read(apex, await making.list(), steadfast)
+  async function stillNeeded(apex: string, mark: string, listing: Listing): Promise<string | null> {
+    const zone = await read(apex, listing, steadfast)
     if (zone === null) return null
     if (zone.shown.size > 0) return `${zone.shown.size} RRsets are left in it`
     return zoneMark(zone) === mark ? null : 'it carries another mark'
