@@ -31,7 +31,15 @@ export type UpdateStep =
   | { readonly step: 'delete-record'; readonly owner: string; readonly type: RecordType; readonly rdata: Buffer }
 
 function record(owner: string, type: number, cls: number, ttl: number, rdata: Buffer): Buffer {
-  return Buffer.concat([nameOctets(owner), numbers([type, 2], [cls, 2], [ttl, 4], [rdata.length, 2]), rdata])
+  const name = nameOctets(owner)
+  const octets = Buffer.alloc(name.length + 10 + rdata.length)
+  let at = name.copy(octets)
+  at = octets.writeUInt16BE(type, at)
+  at = octets.writeUInt16BE(cls, at)
+  at = octets.writeUInt32BE(ttl, at)
+  at = octets.writeUInt16BE(rdata.length, at)
+  rdata.copy(octets, at)
+  return octets
 }
 
 const empty = Buffer.alloc(0)

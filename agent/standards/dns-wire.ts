@@ -26,8 +26,13 @@ export function nameOctets(name: string): Buffer {
 }
 
 function labelOctets(labels: readonly string[]): Buffer {
-  const parts = labels.flatMap(label => [Buffer.from([label.length]), Buffer.from(label, 'latin1')])
-  return Buffer.concat([...parts, Buffer.from([0])])
+  const octets = Buffer.alloc(labels.reduce((sum, label) => sum + label.length + 1, 1))
+  let at = 0
+  for (const label of labels) {
+    octets[at] = label.length
+    at += 1 + octets.write(label, at + 1, 'latin1')
+  }
+  return octets
 }
 
 /** Numbers in network order, each with its size in octets. */

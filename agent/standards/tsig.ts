@@ -179,13 +179,28 @@ export function verifyRequest(octets: Buffer, key: TsigKey, at: Instant): Verdic
   return verify(octets, key, [], at)
 }
 
-/** An answer of one message, or the first of a stream. @param requestMac of the request that it answers. */
-export function verifyAnswer(octets: Buffer, key: TsigKey, requestMac: Buffer, at: Instant): Verdict {
-  return verify(octets, key, prefixed(requestMac), at)
+/**
+ * An answer of one message, or the first of a stream.
+ * @param requestMac of the request that it answers.
+ * @param message of these octets, where they were parsed already.
+ */
+export function verifyAnswer(
+  octets: Buffer,
+  key: TsigKey,
+  requestMac: Buffer,
+  at: Instant,
+  message = parseMessage(octets),
+): Verdict {
+  return verify(octets, key, prefixed(requestMac), at, message)
 }
 
-function verify(octets: Buffer, key: TsigKey, prefix: readonly Buffer[], at: Instant): Verdict {
-  const message = parseMessage(octets)
+function verify(
+  octets: Buffer,
+  key: TsigKey,
+  prefix: readonly Buffer[],
+  at: Instant,
+  message = parseMessage(octets),
+): Verdict {
   const tsig = message === undefined ? undefined : readTsig(octets, message)
   if (tsig === undefined) return bad('it is malformed')
   if (tsig === null) return { verdict: 'unsigned' }
@@ -195,20 +210,19 @@ function verify(octets: Buffer, key: TsigKey, prefix: readonly Buffer[], at: Ins
 /** A stream of messages that answers one request: AXFR. The caller knows which message is the last. */
 export type StreamVerifier = {
   /** `pending`: unsigned, which is fine when a signed one comes after it. */
-  take(octets: Buffer, at: Instant): Verdict | { readonly verdict: 'pending' }
+  take(octets: Buffer, at: Instant, message?: DnsMessage): Verdict | { readonly verdict: 'pending' }
 }
 
 export function createStreamVerifier(key: TsigKey, requestMac: Buffer): StreamVerifier {
   let prior: Buffer | undefined
   let unsigned: Buffer[] = []
   return {
-    take(octets, at) {
+    take(octets, at, message = parseMessage(octets)) {
       if (prior === undefined) {
-        const verdict = verifyAnswer(octets, key, requestMac, at)
+        const verdict = verifyAnswer(octets, key, requestMac, at, message)
         if (verdict.verdict === 'verified') prior = verdict.mac
         return verdict
       }
-      const message = parseMessage(octets)
       const tsig = message === undefined ? undefined : readTsig(octets, message)
       if (tsig === undefined) return bad('it is malformed')
       if (tsig === null) {

@@ -134,8 +134,7 @@ async function makeZones({ zones, clock }: Context, listing: Listing, works: rea
     [staying, zones.stay],
   ] as const) {
     if (apexes.length === 0) continue
-    const step = await finish(apexes)
-    for (const apex of apexes) made.set(apex, { ...step, served: true })
+    for (const [apex, step] of await finish(apexes)) made.set(apex, { ...step, served: true })
   }
   return made
 }
@@ -154,7 +153,10 @@ async function applyZone(context: Context, listing: Listing, work: Work, made: M
   const adoption = changes.find(({ change }) => change.ref.kind === 'zone' && change.action === 'update')
   if (adoption !== undefined) outcomes.push(await adoptZone(context, listing, apex, adoption))
   const rrsets = changes.filter(isRRsetChange)
-  return rrsets.length === 0 ? outcomes : [...outcomes, ...(await applyRRsets(session, read, rrsets, signal))]
+  if (rrsets.length === 0) return outcomes
+  // What the zone began with stands there, whether or not it can be read back.
+  const unread = makingOf === undefined ? 'failed' : 'unknown'
+  return [...outcomes, ...(await applyRRsets(session, read, rrsets, signal, unread))]
 }
 
 /** A zone that others made gets our mark, and nothing else of it changes; how it was made stays theirs. */
@@ -196,7 +198,9 @@ async function zoneOutcome(
     if (making === undefined || making.result === 'done') return { ref, result: 'applied' }
     return { ref, result: making.result, detail: making.detail }
   } catch (error) {
-    if (error instanceof ProviderFailure) return { ref, result: 'failed', detail: error.message }
+    // What was given to the server may come to be served yet.
+    const result = making === undefined ? 'failed' : 'unknown'
+    if (error instanceof ProviderFailure) return { ref, result, detail: error.message }
     throw error
   }
 }

@@ -4,8 +4,21 @@
  * zone its file is BIND's: it keeps the journal of UPDATE beside it.
  */
 import { dirname, join } from 'node:path'
+import { toRdata } from '../../agent/standards/dns-wire.ts'
 import { ProviderFailure } from '../provider.ts'
-import { makeFolder, putAway, readWhole, removeFile, syncFolder, writeAside, zoneFileName } from './files.ts'
+import {
+  filesAtOnceMax,
+  makeFolder,
+  octetsOf,
+  putAway,
+  readWhole,
+  removeFile,
+  syncFolder,
+  writeAside,
+  zoneFileName,
+} from './files.ts'
+import { eachOf } from './gate.ts'
+import { marksOwner, marksTtl } from './marks.ts'
 import { type Command, checkCommand, type Ended, lastWords, runProgram } from './program.ts'
 import { done, type ListedZone, type NewZone, type StepResult, type ZoneMaking } from './zone-making.ts'
 
@@ -21,6 +34,11 @@ export type BindZoneMaking = {
 }
 
 const rndcMs = 60_000 // with 10,000 zones it takes a quarter of a second; on a loaded machine it must not be cut
+
+const fileEnds = ['', '.jnl', '.jbk'] // the zone, its journal, and the journal before it was made shorter
+const journalHeaderOctets = 64 // of BIND's format 9.2; what is shorter holds nothing
+/** A record beside the marks that says nothing to anybody: a zone has it until its journal is made. */
+const newborn = 'new'
 
 type Entry = { readonly apex: string; readonly note: string }
 /** Notes as they stand in the file; `gone` has no zone statement any more. */
@@ -112,7 +130,11 @@ export function createBindZoneMaking(options: BindZoneMaking, keyName: string): 
   }
 
   async function removeFiles(apex: string): Promise<void> {
-    for (const end of ['', '.jnl', '.jbk']) await removeFile(`${fileOf(apex)}${end}`)
+    for (const end of fileEnds) await removeFile(`${fileOf(apex)}${end}`)
+  }
+
+  async function putAwayFiles(apex: string): Promise<void> {
+    for (const end of fileEnds) await putAway(`${fileOf(apex)}${end}`)
   }
 
   return {
@@ -123,11 +145,11 @@ export function createBindZoneMaking(options: BindZoneMaking, keyName: string): 
     async add(zones: readonly NewZone[]) {
       const results = new Map<string, StepResult>()
       await makeFolder(folder)
-      for (const { apex, text } of zones) {
+      await eachOf(zones, filesAtOnceMax, async ({ apex, text }) => {
         // A journal of an older zone would be held against the new file, and the zone not be loaded.
-        for (const end of ['', '.jnl', '.jbk']) await putAway(`${fileOf(apex)}${end}`)
-        await writeAside(fileOf(apex), text)
-      }
+        await putAwayFiles(apex)
+        await writeAside(fileOf(apex), `${text}${marksOwner(apex)}. ${marksTtl} IN TXT "${newborn}"\n`)
+      })
       await syncFolder(folder)
       await addAll(
         zones.map(({ apex }) => apex),
@@ -135,12 +157,38 @@ export function createBindZoneMaking(options: BindZoneMaking, keyName: string): 
       )
       return results
     },
+    // Killed while it makes a journal, BIND leaves an empty file, and refuses to load the zone with it.
+    firstUpdate: apex => ({
+      zone: apex,
+      prerequisites: [],
+      steps: [
+        {
+          step: 'delete-record',
+          owner: marksOwner(apex),
+          type: 'TXT',
+          rdata: toRdata({ type: 'TXT', text: newborn }, 0),
+        },
+      ],
+    }),
+    async unloaded(apex) {
+      const zone = await run('zonestatus', apex)
+      if (zone.status === 0 || !zone.stderr.includes('zone not loaded')) return null
+      const server = await run('status')
+      if (server.status !== 0 || !server.stdout.includes('server is up and running')) return null
+      const file = fileOf(apex)
+      const retry = `then run rndc reload ${apex}`
+      if ((await octetsOf(file)) === null) return `its file ${file} is gone: put it back, ${retry}`
+      if (((await octetsOf(`${file}.jnl`)) ?? journalHeaderOctets) < journalHeaderOctets)
+        return `its journal ${file}.jnl is cut off before its first change: remove it, ${retry}`
+      return `rndc reload ${apex} says why: mend ${file} or its journal (.jnl), ${retry}`
+    },
+    putAway: putAwayFiles,
     confirm: apexes => change(apexes, () => 'made'),
     async discard(apexes) {
       await change(apexes, () => null)
       const answer = await reconfig()
       if (answer !== 'done') throw rndcFailure('take back zones that are not served', Object.values(answer).join())
-      for (const apex of apexes) await removeFiles(apex)
+      await eachOf(apexes, filesAtOnceMax, removeFiles)
     },
     async leave(zones) {
       const notes = await read()
@@ -165,7 +213,7 @@ export function createBindZoneMaking(options: BindZoneMaking, keyName: string): 
       const answer = await reconfig()
       if (answer !== 'done') throw rndcFailure('take away zones', Object.values(answer).join())
       await whenGone()
-      for (const apex of apexes) await removeFiles(apex)
+      await eachOf(apexes, filesAtOnceMax, removeFiles)
       await change(apexes, () => null)
     },
   }

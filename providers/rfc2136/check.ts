@@ -6,16 +6,16 @@ import type { Diagnostic } from '../../agent/core/diagnostic.ts'
 import { checkDnsForm, type DnsResource, dnsError } from '../../agent/standards/dns-resource.ts'
 import { parseRdata } from '../../agent/standards/dns-text.ts'
 import { nameOctets, toRdata } from '../../agent/standards/dns-wire.ts'
-import { marksOwner } from './marks.ts'
+import { isMarksOwner } from './marks.ts'
 
-const rrsetOctetsMax = 16_384 // twice that, and the marks of the zone, must fit into 64 KiB
+const rrsetOctetsMax = 16_384 // twice that, and its marks, must fit into 64 KiB
 const recordOctets = 10 // type, class, TTL and length beside owner and data
 
 export function checkRfc2136(resource: DnsResource): readonly Diagnostic[] {
   const found = checkDnsForm(resource)
   if (resource.kind === 'zone' || found.length > 0) return found
   const { owner, type, zone } = resource
-  if (owner === marksOwner(zone)) return [dnsError('E-RECORD-NAME', { found: owner, zone }, resource)]
+  if (isMarksOwner(zone, owner)) return [dnsError('E-RECORD-NAME', { found: owner, zone }, resource)]
   let octets = 0
   for (const value of resource.values) {
     const rdata = parseRdata(type, value)

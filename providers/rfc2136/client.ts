@@ -1,5 +1,5 @@
 /**
- * DNS over TCP as a client has it: one connection, many questions on it at once, told apart by message ids (RFC 7766
+ * DNS over TCP as a client has it: a few connections, many questions on each at once, told apart by message ids (RFC 7766
  * section 6.2.1.1). It carries octets and judges none: whether an answer is to be believed is `session.ts`'s affair.
  * Everything ends after a time, and a connection on which something did not is used for nothing new.
  */
@@ -9,6 +9,8 @@ import { assert } from '../../agent/core/assert.ts'
 import { messageOctetsMax } from '../../agent/standards/dns-message.ts'
 import { ProviderFailure } from '../provider.ts'
 
+/** A server works at the questions of one connection on one processor; BIND writes a journal to the disk meanwhile. */
+const connectionsUsual = 4
 const pendingMax = 1_024 // far below the ids there are; a server that leaves so many unanswered answers nothing
 
 /** `lost`: it may have reached the server and done its work there. `not-sent`: it has not. */
@@ -38,28 +40,34 @@ export function parseAddress(text: string): Address | undefined {
   return host === undefined || port < 1 || port > 65_535 ? undefined : { host, port }
 }
 
+/** A connection that is made when it is needed, and again after its end. */
+type Place = { asking: number; current?: Connection; dialing?: Promise<Connection> | undefined }
+
 export class DnsClient {
   readonly #address: Address
   readonly #connectMs: number
-  #current: Connection | undefined
-  #dialing: Promise<Connection> | undefined
+  readonly #places: Place[]
   readonly #open = new Set<Connection>()
   #closed = false
 
-  constructor(address: Address, connectMs: number) {
+  constructor(address: Address, connectMs: number, connections = connectionsUsual) {
     this.#address = address
     this.#connectMs = connectMs
+    this.#places = Array.from({ length: connections }, () => ({ asking: 0 }))
   }
 
   async ask(question: Question): Promise<Asked> {
-    let connection: Connection
+    // The first that nobody waits at: one question after the other needs one connection.
+    const place = this.#places.reduce((least, other) => (other.asking < least.asking ? other : least))
+    place.asking += 1
     try {
-      connection = await this.#connect()
+      return await (await this.#connect(place)).ask(question)
     } catch (error) {
       if (error instanceof ProviderFailure) return { result: 'not-sent', failure: error }
       throw error
+    } finally {
+      place.asking -= 1
     }
-    return connection.ask(question)
   }
 
   close(): void {
@@ -67,16 +75,16 @@ export class DnsClient {
     for (const connection of this.#open) connection.end('the connection was given up')
   }
 
-  async #connect(): Promise<Connection> {
+  async #connect(place: Place): Promise<Connection> {
     if (this.#closed) throw new ProviderFailure('unreachable', 'the provider is closed', { retry: 'never' })
-    if (this.#current?.usable === true) return this.#current
-    this.#dialing ??= this.#dial().finally(() => {
-      this.#dialing = undefined
+    if (place.current?.usable === true) return place.current
+    place.dialing ??= this.#dial(place).finally(() => {
+      place.dialing = undefined
     })
-    return this.#dialing
+    return place.dialing
   }
 
-  async #dial(): Promise<Connection> {
+  async #dial(place: Place): Promise<Connection> {
     const { host, port } = this.#address
     const socket = connect({ host, port, noDelay: true })
     await new Promise<void>((resolve, reject) => {
@@ -95,7 +103,7 @@ export class DnsClient {
     })
     const connection = new Connection(socket, `${host}:${port}`, () => this.#open.delete(connection))
     this.#open.add(connection)
-    this.#current = connection
+    place.current = connection
     if (this.#closed) connection.end('the connection was given up')
     return connection
   }

@@ -1,8 +1,10 @@
 /** Files that a name server reads: written aside, brought to the disk, renamed; nobody ever sees half of one. */
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { ProviderFailure } from '../provider.ts'
 
+/** A disk brings several files to rest in the time of one; the operating system's own threads are four. */
+export const filesAtOnceMax = 8
 const fileMode = 0o644 // the server runs as another user, and a zone is no secret
 
 async function attempt<T>(what: string, work: () => Promise<T>): Promise<T> {
@@ -54,6 +56,14 @@ export async function makeFolder(folder: string): Promise<void> {
 /** Keeps what a zone of that name left behind, out of the way of a new one. */
 export async function putAway(file: string): Promise<void> {
   await rename(file, `${file}.before`).catch(() => {})
+}
+
+/** Null when it is not there, or not to be seen. */
+export async function octetsOf(file: string): Promise<number | null> {
+  return stat(file).then(
+    ({ size }) => size,
+    () => null,
+  )
 }
 
 export async function removeFile(file: string): Promise<void> {

@@ -5,11 +5,11 @@
 import type { DnsResource } from '../../agent/standards/dns-resource.ts'
 import { formatRdata, formatZoneFile, parseRdata, type ZoneFileRRset } from '../../agent/standards/dns-text.ts'
 import type { MarkedChange } from '../provider.ts'
-import { type Marked, markedRRset, markedZone, marksOwner, marksTexts, marksTtl } from './marks.ts'
+import { isMarksOwner, type Marked, markedRRset, markedZone, marksRRsets } from './marks.ts'
 import type { RRsetChange } from './writing.ts'
 import { placeholderRdata, placeholderTtl } from './zone-content.ts'
 
-const fileRRsetsMax = 400 // their marks stand in one RRset, which must fit into one message
+const fileRRsetsMax = 20_000 // a few megabytes; what is more goes by UPDATE
 
 export function isRRsetChange(marked: MarkedChange<DnsResource>): marked is RRsetChange {
   return marked.change.ref.kind === 'rrset'
@@ -24,12 +24,7 @@ export function firstZoneFile(apex: string, zoneMark: string, changes: readonly 
   ])
   const content: ZoneFileRRset[] = [
     ...rrsets.map(({ change }) => change.after!),
-    {
-      owner: marksOwner(apex),
-      type: 'TXT',
-      ttl: marksTtl,
-      values: marksTexts(apex, [[markedZone, zoneMark], ...marks]),
-    },
+    ...marksRRsets(apex, [[markedZone, zoneMark], ...marks]),
   ]
   for (const type of ['SOA', 'NS'] as const)
     if (!content.some(rrset => rrset.owner === apex && rrset.type === type))
@@ -53,7 +48,7 @@ function fitting(apex: string, changes: readonly RRsetChange[]): RRsetChange[] {
       const { owner, type, values } = change.after!
       // What is ours to keep; an alias beside other records; a delegation of a wildcard (RFC 4592 section 4.2); a
       // target within the zone that has no address.
-      if (owner === marksOwner(apex) || (type === 'NS' && owner.startsWith('*.'))) return false
+      if (isMarksOwner(apex, owner) || (type === 'NS' && owner.startsWith('*.'))) return false
       if (type === 'CNAME' && ((typesAt.get(owner) ?? 0) > 1 || owner === apex || values.length > 1)) return false
       if (type === 'SOA' && (owner !== apex || values.length !== 1)) return false
       const targets = values.flatMap(value => targetOf(parseRdata(type, value)) ?? [])

@@ -19,6 +19,14 @@ export function createGate(limit: number): Gate {
   }
 }
 
+/** Each piece of work, at most `limit` on the way; the first failure is given when nothing is on the way any more. */
+export async function eachOf<T>(items: Iterable<T>, limit: number, work: (item: T) => Promise<unknown>): Promise<void> {
+  const gate = createGate(limit)
+  const ends = await Promise.allSettled([...items].map(item => gate(() => work(item))))
+  const failed = ends.find(end => end.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+}
+
 /** Results as they come, at most `limit` on the way. */
 export async function* inParallel<T, R>(
   items: readonly T[],

@@ -6,7 +6,8 @@
 import { join } from 'node:path'
 import { bareName } from '../../agent/standards/dns-resource.ts'
 import { ProviderFailure } from '../provider.ts'
-import { makeFolder, putAway, removeFile, syncFolder, writeAside, zoneFileName } from './files.ts'
+import { filesAtOnceMax, makeFolder, putAway, removeFile, syncFolder, writeAside, zoneFileName } from './files.ts'
+import { eachOf } from './gate.ts'
 import { type Command, checkCommand, lastWords, runProgram } from './program.ts'
 import { done, type ListedZone, type NewZone, type StepResult, type ZoneMaking } from './zone-making.ts'
 
@@ -126,10 +127,14 @@ export function createKnotZoneMaking(options: KnotZoneMaking): ZoneMaking {
     },
     async add(zones: readonly NewZone[]) {
       await makeFolder(folder)
-      for (const { apex, text } of zones) {
+      // A pass that was cut left them configured: what Knot makes of a new file beside an old journal is not to be told.
+      const { comments } = await read()
+      const begun = zones.flatMap(({ apex }) => (comments.has(apex) ? [`conf-unset zone[${apex}.]`] : []))
+      if (begun.length > 0) await transact(begun)
+      await eachOf(zones, filesAtOnceMax, async ({ apex, text }) => {
         await putAway(fileOf(apex))
         await writeAside(fileOf(apex), text)
-      }
+      })
       await syncFolder(folder)
       // A journal of an older zone of that name would be held against the new file.
       await purge(zones.map(({ apex }) => apex))
@@ -140,11 +145,19 @@ export function createKnotZoneMaking(options: KnotZoneMaking): ZoneMaking {
       )
       return results
     },
+    async unloaded(apex) {
+      const said = await run([`zone-status ${apex}. +serial`, `zone-status ${apex}. +events`])
+      if (!said.includes(`[${apex}.] serial: -`) || said.some(line => /\bload:/.test(line))) return null
+      return `Knot's log says why: mend ${fileOf(apex)}, then run knotc zone-reload ${apex}`
+    },
+    async putAway(apex) {
+      await putAway(fileOf(apex))
+    },
     confirm: apexes => transact(apexes.map(apex => note(apex, 'made'))),
     async discard(apexes) {
       await transact(apexes.map(apex => `conf-unset zone[${apex}.]`))
       await purge(apexes)
-      for (const apex of apexes) await removeFile(fileOf(apex))
+      await eachOf(apexes, filesAtOnceMax, apex => removeFile(fileOf(apex)))
     },
     leave: zones => transact([...zones].map(([apex, mark]) => note(apex, `leaving:${mark}`))),
     freeze: async apex => void (await run([`zone-freeze ${apex}.`])),
@@ -156,7 +169,7 @@ export function createKnotZoneMaking(options: KnotZoneMaking): ZoneMaking {
       await transact(apexes.map(apex => `conf-unset zone[${apex}.]`))
       await whenGone()
       await purge(apexes)
-      for (const apex of apexes) await removeFile(fileOf(apex))
+      await eachOf(apexes, filesAtOnceMax, apex => removeFile(fileOf(apex)))
     },
   }
 

@@ -87,7 +87,8 @@ export function createSession(parts: SessionParts): Session {
         return signed.octets
       },
       take: octets => {
-        answer = judgeAnswer(octets, verifyAnswer(octets, key, mac, clock.now()))
+        const message = parseMessage(octets)
+        answer = judgeAnswer(message, verifyAnswer(octets, key, mac, clock.now(), message))
         return 'done'
       },
     })
@@ -96,8 +97,7 @@ export function createSession(parts: SessionParts): Session {
 
   type Answer = ReturnType<typeof parseMessage> | ProviderFailure
 
-  function judgeAnswer(octets: Buffer, verdict: Verdict): Answer {
-    const message = parseMessage(octets)
+  function judgeAnswer(message: ReturnType<typeof parseMessage>, verdict: Verdict): Answer {
     if (message?.response === true && verdict.verdict === 'verified') return message
     return unproven(verdict, message?.rcode)
   }
@@ -169,8 +169,8 @@ export function createSession(parts: SessionParts): Session {
 
   /** Undefined while more is to come. */
   function takeTransferMessage(zone: string, octets: Buffer, stream: Stream): Transfer | ProviderFailure | undefined {
-    const verdict = stream.verifier.take(octets, clock.now())
     const message = parseMessage(octets)
+    const verdict = stream.verifier.take(octets, clock.now(), message)
     if (message?.response !== true || (verdict.verdict !== 'verified' && verdict.verdict !== 'pending'))
       return unproven(verdict, message?.rcode)
     const malformed = (why: string) =>

@@ -16,10 +16,13 @@ import {
 } from '../../agent/standards/dns-update.ts'
 import { fromRdata, toRdata, typeCodes } from '../../agent/standards/dns-wire.ts'
 import type { MarkedChange } from '../provider.ts'
-import { type Marked, markedRRset, markedZone, markSteps, marksOwner } from './marks.ts'
+import { markedRRset, markedZone, markSteps, marksPrerequisites } from './marks.ts'
 import { placeholderRdata, placeholderTtl, type SeenRRset, type SeenZone } from './zone-content.ts'
 
-const updateRecordsMax = 100 // larger messages gain nothing, and a refusal then concerns fewer neighbours
+const updateRecordsMax = 200 // larger messages gain nothing, and a refusal then concerns fewer neighbours
+const staleMarksMax = 20
+const soaTailOctets = 20 // serial, refresh, retry, expire, minimum
+const nextSerial = (serial: number) => (serial === 0xffff_ffff ? 1 : serial + 1)
 const updateOctetsMax = messageOctetsMax - 1_024 // room for the TSIG, whose key name may take 255 octets
 
 export type RRsetChange = MarkedChange<RRsetResource>
@@ -47,18 +50,13 @@ export function toUnits(changes: readonly RRsetChange[]): Unit[] {
 /** Why a unit cannot stand in the zone beside what is there; undefined when it can. */
 export function clashOf(zone: SeenZone, unit: Unit): string | undefined {
   const owner = unit[0] === undefined ? '' : resourceOf(unit[0]).owner
-  const types = new Set([...seenAt(zone, owner)].map(({ resource }) => resource.type))
+  const types = new Set(zone.typesAt.get(owner))
   for (const { change } of unit) {
     if (change.after === null) types.delete(change.before.type)
     else types.add(change.after.type)
   }
   if (!types.has('CNAME') || types.size === 1) return undefined
   return 'an alias and other records cannot stand at one name'
-}
-
-function* seenAt(zone: SeenZone, owner: string): Generator<SeenRRset> {
-  for (const seen of [...zone.shown.values(), ...zone.placeholders.values()])
-    if (seen.resource.owner === owner) yield seen
 }
 
 type Pieces = {
@@ -75,8 +73,7 @@ function piecesOf(zone: SeenZone, marked: RRsetChange): Pieces {
   const ttl = change.after?.ttl ?? placeholderTtl
   const add = (rdata: Rdata): UpdateStep => {
     // RFC 2136 section 3.4.2.2: a SOA is taken when its serial is newer (RFC 1982).
-    const serial = zone.serial === 0xffff_ffff ? 1 : zone.serial + 1
-    return { step: 'add', owner, type, ttl, rdata: toRdata(rdata, serial) }
+    return { step: 'add', owner, type, ttl, rdata: toRdata(rdata, nextSerial(zone.serial)) }
   }
   const steps = ((): Pick<Pieces, 'removals' | 'additions'> => {
     if (type === 'SOA')
@@ -88,7 +85,7 @@ function piecesOf(zone: SeenZone, marked: RRsetChange): Pieces {
       const stale = (found?.rdata ?? []).filter(rdata => !texts.has(textOf(type, rdata)))
       const without = (rdata: Buffer): UpdateStep => ({ step: 'delete-record', owner, type, rdata })
       // Knot keeps the TTL of an RRset unless a record comes that is new to it.
-      const passing = found === undefined || found.resource.ttl === ttl ? [] : [placeholderRdata(type)]
+      const passing = found === undefined || found.ttl === ttl ? [] : [placeholderRdata(type)]
       const goes = passing.filter(rdata => !texts.has(formatRdata(rdata))).map(rdata => without(toRdata(rdata, 0)))
       return { removals: [], additions: [...[...passing, ...wanted].map(add), ...stale.map(without), ...goes] }
     }
@@ -105,7 +102,7 @@ function textOf(type: RecordType, octets: Buffer): string {
 function prerequisitesOf(zone: SeenZone, marked: RRsetChange, found: SeenRRset | undefined): Prerequisite[] {
   const { owner, type } = resourceOf(marked)
   if (found !== undefined) return [{ needs: 'rrset-is', owner, type, rdata: found.rdata }]
-  const standing = new Set([...seenAt(zone, owner)].map(({ resource }) => resource.type))
+  const standing = new Set(zone.typesAt.get(owner))
   const absent = (type: RecordType): Prerequisite => ({ needs: 'rrset-absent', owner, type })
   if (type !== 'CNAME') return [absent(type), ...(standing.has('CNAME') ? [] : [absent('CNAME')])]
   if (standing.size === 0) return [{ needs: 'name-unused', owner }]
@@ -115,43 +112,38 @@ function prerequisitesOf(zone: SeenZone, marked: RRsetChange, found: SeenRRset |
 
 const markAfter = ({ change, mark }: RRsetChange): string | null => (change.after === null ? null : mark)
 
-/** Also gone: marks of RRsets that somebody removed. Left there, they would make ours what is put in that place. */
-function marksAfter(zone: SeenZone, units: readonly Unit[]): Map<Marked, string | null> {
-  const stale = [...zone.marks.of.keys()].filter(marked => marked !== markedZone && !zone.shown.has(marked))
-  const after = new Map<Marked, string | null>(stale.map(marked => [marked, null]))
-  for (const marked of units.flat()) after.set(keyOf(resourceOf(marked)), markAfter(marked))
-  return after
-}
+export type Filled = { readonly taken: readonly Unit[]; readonly update: Update }
 
-export function toUpdate(zone: SeenZone, units: readonly Unit[]): Update {
-  const pieces = units.flat().map(change => piecesOf(zone, change))
-  const additions = pieces.flatMap(piece => piece.additions)
-  const isAddress = (step: UpdateStep) => step.type === 'A' || step.type === 'AAAA'
+/** Whether nobody has written into the zone since it was read, or only not where we write. */
+export type Lock = 'whole-zone' | 'what-is-written'
+
+type Draft = { readonly prerequisites: readonly Prerequisite[]; readonly steps: readonly UpdateStep[] }
+
+/**
+ * Marks of RRsets that somebody removed. Left there, they would make ours what is put in that place; a few at a time, so
+ * that there is room for what is to be written.
+ */
+function staleMarks({ apex, shown, marks }: SeenZone, units: readonly Unit[]): Draft {
+  const gone = [...marks.of.keys()].filter(marked => marked !== markedZone && !shown.has(marked))
+  const written = gone.length === 0 ? null : new Set(units.flat().map(change => keyOf(resourceOf(change))))
+  const stale = gone.filter(marked => written?.has(marked) !== true).slice(0, staleMarksMax)
+  const absent = stale.map((marked): Prerequisite => {
+    const [owner = '', type = ''] = marked.split(' ')
+    return { needs: 'rrset-absent', owner, type: type as RecordType }
+  })
   return {
-    zone: zone.apex,
-    prerequisites: distinct([marksPrerequisite(zone), ...pieces.flatMap(piece => piece.prerequisites)]),
-    steps: [
-      ...pieces.flatMap(piece => piece.removals),
-      // BIND refuses an MX or SRV whose target within the zone has no address.
-      ...additions.filter(isAddress),
-      ...additions.filter(step => !isAddress(step)),
-      ...markSteps(zone.apex, zone.marks, marksAfter(zone, units)),
-    ],
+    prerequisites: [...absent, ...marksPrerequisites(apex, marks, stale)],
+    steps: markSteps(apex, marks, new Map(stale.map(marked => [marked, null]))),
   }
 }
 
 /** The zone's own mark, where it has none. */
-export function toZoneMark(zone: SeenZone, mark: string): Update {
+export function toZoneMark({ apex, marks }: SeenZone, mark: string): Update {
   return {
-    zone: zone.apex,
-    prerequisites: [marksPrerequisite(zone)],
-    steps: markSteps(zone.apex, zone.marks, new Map([[markedZone, mark]])),
+    zone: apex,
+    prerequisites: marksPrerequisites(apex, marks, [markedZone]),
+    steps: markSteps(apex, marks, new Map([[markedZone, mark]])),
   }
-}
-
-function marksPrerequisite({ apex, marks }: SeenZone): Prerequisite {
-  const of = { owner: marksOwner(apex), type: 'TXT' } as const
-  return marks.rdata.length === 0 ? { needs: 'rrset-absent', ...of } : { needs: 'rrset-is', ...of, rdata: marks.rdata }
 }
 
 function distinct(prerequisites: readonly Prerequisite[]): Prerequisite[] {
@@ -159,27 +151,74 @@ function distinct(prerequisites: readonly Prerequisite[]): Prerequisite[] {
   return [...new Map(keyed).values()]
 }
 
-/** As many units as one message takes, from the first on; none when not even the first fits. */
-export function fillUpdate(zone: SeenZone, units: readonly Unit[]): Unit[] {
-  const empty = toUpdate(zone, [])
-  let octets = updateOverhead(zone.apex) + octetsOf(empty)
-  let records = empty.steps.length
+/**
+ * One UPDATE with as many units as it takes, from the first on; undefined when not even the first fits.
+ * @param lock a TTL changes without a prerequisite on the RRset noticing (RFC 2136 section 2.4.2); the serial tells.
+ */
+export function fillUpdate(zone: SeenZone, units: readonly Unit[], lock: Lock): Filled | undefined {
+  const { apex, marks } = zone
+  const soa: Prerequisite = { needs: 'rrset-is', owner: apex, type: 'SOA', rdata: [zone.soa] }
+  const stale = staleMarks(zone, units)
+  const always = {
+    prerequisites: [...(lock === 'whole-zone' ? [soa] : []), ...stale.prerequisites],
+    steps: stale.steps,
+  }
+  const pieces: Pieces[] = []
+  const markers: UpdateStep[] = []
   const taken: Unit[] = []
+  let octets = updateOverhead(apex) + octetsOf(always)
+  let records = 0
   for (const unit of units) {
-    const pieces = unit.map(change => piecesOf(zone, change))
-    const steps = pieces.flatMap(({ removals, additions }) => [...removals, ...additions])
-    // Units whose marks share a record are counted with it twice, which is on the safe side.
-    const marks = markSteps(zone.apex, zone.marks, new Map(unit.map(one => [keyOf(resourceOf(one)), markAfter(one)])))
-    const prerequisites = pieces.flatMap(piece => piece.prerequisites)
-    octets += octetsOf({ prerequisites, steps: [...steps, ...marks] })
-    records += steps.length
+    const own = unit.map(change => piecesOf(zone, change))
+    const wanted = new Map(unit.map(change => [keyOf(resourceOf(change)), markAfter(change)]))
+    const marking = {
+      prerequisites: marksPrerequisites(apex, marks, [...wanted.keys()]),
+      steps: markSteps(apex, marks, wanted),
+    }
+    const drafts = [
+      ...own.map(({ prerequisites, removals, additions }) => ({ prerequisites, steps: [...removals, ...additions] })),
+      marking,
+    ]
+    octets += drafts.reduce((sum, draft) => sum + octetsOf(draft), 0)
+    records += drafts.reduce((sum, { steps }) => sum + steps.length, 0)
     if (octets > updateOctetsMax || (taken.length > 0 && records > updateRecordsMax)) break
     taken.push(unit)
+    pieces.push(...own, { prerequisites: marking.prerequisites, removals: [], additions: [] })
+    markers.push(...marking.steps)
   }
-  return taken
+  if (taken.length === 0) return undefined
+  const additions = pieces.flatMap(piece => piece.additions)
+  const isAddress = (step: UpdateStep) => step.type === 'A' || step.type === 'AAAA'
+  const update = {
+    zone: apex,
+    prerequisites: distinct([...always.prerequisites, ...pieces.flatMap(piece => piece.prerequisites)]),
+    steps: [
+      ...pieces.flatMap(piece => piece.removals),
+      // BIND looks for the addresses of targets within the zone.
+      ...additions.filter(isAddress),
+      ...additions.filter(step => !isAddress(step)),
+      ...always.steps,
+      ...markers,
+    ],
+  }
+  return { taken, update }
 }
 
-function octetsOf({ prerequisites, steps }: Omit<Update, 'zone'>): number {
-  const records = [...prerequisites.flatMap(prerequisiteRecords), ...steps.map(stepRecord)]
-  return records.reduce((sum, record) => sum + record.length, 0)
+/** The zone as one more UPDATE will find it, but for what this one wrote; undefined when that is not to be told. */
+export function zoneAfter(zone: SeenZone, { taken, update }: Filled): SeenZone | undefined {
+  if (taken.flat().some(change => resourceOf(change).type === 'SOA')) return undefined
+  const serial = nextSerial(zone.serial)
+  const soa = Buffer.from(zone.soa)
+  soa.writeUInt32BE(serial, soa.length - soaTailOctets)
+  const written = new Set(update.steps.map(({ owner }) => owner))
+  const of = new Map([...zone.marks.of].filter(([, { owner }]) => !written.has(owner)))
+  return { ...zone, serial, soa, marks: { ...zone.marks, of } }
+}
+
+function octetsOf({ prerequisites, steps }: Draft): number {
+  let octets = 0
+  for (const prerequisite of prerequisites)
+    for (const record of prerequisiteRecords(prerequisite)) octets += record.length
+  for (const step of steps) octets += stepRecord(step).length
+  return octets
 }

@@ -8,11 +8,15 @@ import type { RecordType, RRsetResource } from '../../agent/model/resource.ts'
 import { classIn, type DnsRecord } from '../../agent/standards/dns-message.ts'
 import { canonicalRRset, canonicalZone, type DnsResource } from '../../agent/standards/dns-resource.ts'
 import { formatRdata, type Rdata } from '../../agent/standards/dns-text.ts'
-import { fromRdata, readSoa, typeCodes, typeName } from '../../agent/standards/dns-wire.ts'
+import { fromRdata, readSoa, typeName } from '../../agent/standards/dns-wire.ts'
 import type { Observed } from '../provider.ts'
-import { type Marks, markedRRset, markedZone, marksOwner, noMarks, readMarks } from './marks.ts'
+import { isOfMarks, type Marks, markedRRset, markedZone, readMarks } from './marks.ts'
 
 export type SeenRRset = {
+  readonly owner: string
+  readonly type: RecordType
+  readonly ttl: number
+  /** Made when it is asked for: a change looks at a few RRsets of a zone of many. */
   readonly resource: RRsetResource
   /** As the server gave them. */
   readonly rdata: readonly Buffer[]
@@ -21,11 +25,15 @@ export type SeenRRset = {
 export type SeenZone = {
   readonly apex: string
   readonly serial: number
+  /** The RDATA of its SOA. */
+  readonly soa: Buffer
   readonly marks: Marks
   /** By `<owner> <type>`: what is shown. */
   readonly shown: ReadonlyMap<string, SeenRRset>
   /** What stands in for a SOA or NS that nobody has set. */
   readonly placeholders: ReadonlyMap<string, SeenRRset>
+  /** What stands at an owner, placeholders included. */
+  readonly typesAt: ReadonlyMap<string, readonly RecordType[]>
 }
 
 const nobody = 'unset.invalid'
@@ -37,8 +45,10 @@ export function placeholderRdata(type: 'SOA' | 'NS'): Rdata {
     : { type, mname: nobody, rname: nobody, times: [3600, 600, 604_800, 300] }
 }
 
-export function isPlaceholder({ type, values }: RRsetResource): boolean {
-  if (type !== 'SOA' && type !== 'NS') return false
+function isPlaceholder(seen: SeenRRset): boolean {
+  const { type, rdata } = seen
+  if ((type !== 'SOA' && type !== 'NS') || rdata[0]?.includes('invalid') !== true) return false
+  const { values } = seen.resource
   return values.length === 1 && values[0] === formatRdata(placeholderRdata(type))
 }
 
@@ -59,36 +69,64 @@ export function readZone(apex: string, records: readonly DnsRecord[]): SeenZone 
   }
   const shown = new Map<string, SeenRRset>()
   const placeholders = new Map<string, SeenRRset>()
-  let marks = noMarks
+  const typesAt = new Map<string, RecordType[]>()
+  const marks = new Map<string, Buffer[]>()
   for (const group of groups.values()) {
     const [first] = group
     if (first === undefined) continue
     const rdata = group.map(record => record.rdata)
-    if (first.owner === marksOwner(apex) && first.type === typeCodes.TXT) {
-      marks = readMarks(apex, rdata)
+    if (isOfMarks(apex, first.owner, first.type, rdata)) {
+      marks.set(first.owner, rdata)
       continue
     }
-    const resource = toResource(apex, group)
-    const into = first.owner === apex && isPlaceholder(resource) ? placeholders : shown
-    into.set(markedRRset(resource.owner, resource.type), { resource, rdata })
+    const seen = toSeen(apex, first, group, rdata)
+    const into = seen.owner === apex && isPlaceholder(seen) ? placeholders : shown
+    into.set(markedRRset(seen.owner, seen.type), seen)
+    const others = typesAt.get(seen.owner)
+    if (others === undefined) typesAt.set(seen.owner, [seen.type])
+    else others.push(seen.type)
   }
-  return { apex, serial: soa.serial, marks, shown, placeholders }
+  return {
+    apex,
+    serial: soa.serial,
+    soa: records[0]!.rdata,
+    marks: readMarks(apex, marks),
+    shown,
+    placeholders,
+    typesAt,
+  }
 }
 
-function toResource(apex: string, records: readonly DnsRecord[]): RRsetResource {
-  const { owner = '', type = 0 } = records[0] ?? {}
-  return canonicalRRset({
-    provider: 'dns',
-    kind: 'rrset',
-    key: '',
-    zone: apex as DomainName,
+function toSeen(
+  apex: string,
+  { owner, type: code }: DnsRecord,
+  records: readonly DnsRecord[],
+  rdata: readonly Buffer[],
+): SeenRRset {
+  // Third parties have types that we don't carry; they are shown, as they stand, and never written.
+  const type = typeName(code) as RecordType
+  // RFC 2181 section 5.2: they are equal; where a server lets them differ, the shortest is what holds.
+  const ttl = records.reduce((least, record) => Math.min(least, record.ttl), Number.POSITIVE_INFINITY)
+  let resource: RRsetResource | undefined
+  return {
     owner,
-    // Third parties have types that we don't carry; they are shown, as they stand, and never written.
-    type: typeName(type) as RecordType,
-    // RFC 2181 section 5.2: they are equal; where a server lets them differ, the shortest is what holds.
-    ttl: Math.min(...records.map(({ ttl }) => ttl)),
-    values: records.map(record => valueText(record.type, record.rdata)),
-  })
+    type,
+    ttl,
+    rdata,
+    get resource() {
+      resource ??= canonicalRRset({
+        provider: 'dns',
+        kind: 'rrset',
+        key: '',
+        zone: apex as DomainName,
+        owner,
+        type,
+        ttl,
+        values: rdata.map(octets => valueText(code, octets)),
+      })
+      return resource
+    },
+  }
 }
 
 /** The value of a type that is carried; the octets as RFC 3597 section 5 has it for any other. */
@@ -102,10 +140,10 @@ export function zoneResource(apex: string): DnsResource {
 }
 
 export function zoneMark(zone: SeenZone): string | null {
-  return zone.marks.of.get(markedZone) ?? null
+  return zone.marks.of.get(markedZone)?.mark ?? null
 }
 
 export function observedRRset(zone: SeenZone, seen: SeenRRset): Observed<RRsetResource> {
   const { resource } = seen
-  return { resource, mark: zone.marks.of.get(markedRRset(resource.owner, resource.type)) ?? null }
+  return { resource, mark: zone.marks.of.get(markedRRset(resource.owner, resource.type))?.mark ?? null }
 }

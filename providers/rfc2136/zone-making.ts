@@ -3,6 +3,7 @@
  * `knot.ts`). A way keeps a note beside each zone of ours that is not wholly made or not wholly gone, so that a cut
  * anywhere is finished by the next pass. It never touches a zone that is not in its own list.
  */
+import type { Update } from '../../agent/standards/dns-update.ts'
 
 /**
  * `pending`: configured, and not yet known to be served. `leaving`: being removed, served or not; its mark is noted,
@@ -19,6 +20,8 @@ export type StepResult =
 
 export const done: StepResult = { result: 'done' }
 
+export const unsettled = (result: 'failed' | 'unknown', detail: string): StepResult => ({ result, detail })
+
 export type Listing = {
   /** The zones of ours by apex. */
   readonly ours: ReadonlyMap<string, ListedZone>
@@ -31,6 +34,16 @@ export interface ZoneMaking {
   list(): Promise<Listing>
   /** Gives new zones, which are not served, to the server, each noted as pending. Returns before they are served. */
   add(zones: readonly NewZone[]): Promise<ReadonlyMap<string, StepResult>>
+  /**
+   * What is written into a new zone while it is still noted as pending, for a server that can be killed in the middle of
+   * its first UPDATE in a way that keeps it from loading the zone ever after; harmless when it was written already.
+   */
+  firstUpdate?(apex: string): Update
+  /**
+   * Why the server has a zone of ours in its configuration and could not load it, with the way out; null when it is
+   * loaded, or may still be loading. Changes nothing.
+   */
+  unloaded?(apex: string): Promise<string | null>
   /** Takes the note away: they are served. @throws ProviderFailure */
   confirm(apexes: readonly string[]): Promise<void>
   /** Takes away zones that were added and never came to be served. @throws ProviderFailure */
@@ -41,6 +54,8 @@ export interface ZoneMaking {
   freeze(apex: string): Promise<void>
   /** Undoes `freeze` and `leave`. */
   stay(apexes: readonly string[]): Promise<void>
+  /** Keeps the files of a zone that the server has no more, out of the way: nobody could look into it. */
+  putAway?(apex: string): Promise<void>
   /** Takes zones from the server, and their files and notes once it serves them no more. @throws ProviderFailure */
   remove(apexes: readonly string[], whenGone: () => Promise<void>): Promise<void>
 }

@@ -7,11 +7,12 @@ import { codeName, responseCodes } from '../../agent/standards/dns-message.ts'
 import type { DnsResource } from '../../agent/standards/dns-resource.ts'
 import { type Observed, ProviderFailure } from '../provider.ts'
 import type { Catalog } from './catalog.ts'
-import { createGate } from './gate.ts'
+import { createGate, eachOf } from './gate.ts'
 import type { Session } from './session.ts'
 import { readZone, type SeenZone, zoneMark, zoneResource } from './zone-content.ts'
-import { done, type Listing, type NewZone, type StepResult, type ZoneMaking } from './zone-making.ts'
+import { done, type Listing, type NewZone, type StepResult, unsettled, type ZoneMaking } from './zone-making.ts'
 
+const freezesAtOnceMax = 4 // each may be a process and a zone written to the disk
 const pollFirstMs = 10 // most zones are loaded by then
 const pollMostMs = 500 // when thousands load, asking more often only takes their time
 
@@ -28,10 +29,10 @@ export interface Zones {
   /** Null: it does not exist. @throws ProviderFailure */
   read(apex: string, listing: Listing, signal: AbortSignal): Promise<SeenZone | null>
   make(zones: readonly NewZone[]): Promise<ReadonlyMap<string, Made>>
-  /** What is left to do for zones that are served: the catalog, the note. */
-  complete(apexes: readonly string[]): Promise<StepResult>
+  /** What is left to do for zones that are served: their first UPDATE, the catalog, the note. */
+  complete(apexes: readonly string[]): Promise<ReadonlyMap<string, StepResult>>
   /** Zones that were on their way out, and are wanted again. */
-  stay(apexes: readonly string[]): Promise<StepResult>
+  stay(apexes: readonly string[]): Promise<ReadonlyMap<string, StepResult>>
   /** @param zones with their marks; each is removed only while nothing is left in it. */
   remove(zones: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, Removed>>
 }
@@ -62,10 +63,15 @@ export function createZones({ session, making, catalog, clock, loadMs }: ZonesPa
     const { rcode } = transfer
     const { server } = session
     if (rcode === responseCodes.refused) throw fail('unauthorized', `${server} does not let the key transfer ${apex}`)
-    if (rcode !== responseCodes.notAuthoritative)
-      throw fail('unreachable', `${server} answers ${codeName(rcode)} to the transfer of ${apex}`)
-    // BIND means by this code that it has no such zone; Knot also that we may not have it.
     const listed = listing.ours.get(apex)
+    if (rcode !== responseCodes.notAuthoritative) {
+      const why = listed === undefined || rcode !== responseCodes.serverFailure ? null : await unloaded(apex)
+      // What a step of ours was cut at holds nothing but what we gave it: it is made anew.
+      if (why !== null && listed?.state !== 'made') return null
+      if (why !== null) throw fail('rejected', `${server} could not load the zone ${apex}: ${why}`)
+      throw fail('unreachable', `${server} answers ${codeName(rcode)} to the transfer of ${apex}`)
+    }
+    // BIND means by this code that it has no such zone; Knot also that we may not have it.
     if (listed?.state === 'made')
       throw fail('rejected', `${apex} is configured and ${server} does not serve it: see its log`)
     if (listed === undefined && listing.everybodys?.has(apex) === true)
@@ -76,6 +82,8 @@ export function createZones({ session, making, catalog, clock, loadMs }: ZonesPa
     if (soa.rcode === responseCodes.serverFailure) throw fail('unreachable', `${server} answers SERVFAIL for ${apex}`)
     return null
   }
+
+  const unloaded = async (apex: string) => (await making?.unloaded?.(apex)) ?? null
 
   /** Asks again and again for each; gives those that are not as wanted when the time is over. */
   async function waitUntil(apexes: readonly string[], served: boolean): Promise<string[]> {
@@ -118,7 +126,7 @@ export function createZones({ session, making, catalog, clock, loadMs }: ZonesPa
         settle(unserved, { result: 'failed', detail: 'the server did not load it in time: see its log' }, false)
       }
       given = []
-      if (served.length > 0) settle(served, await complete(served), true)
+      if (served.length > 0) for (const [apex, step] of await complete(served)) settle([apex], step, true)
     } catch (error) {
       if (!(error instanceof ProviderFailure)) throw error
       for (const apex of all) if (!results.has(apex)) settle([apex], { result: 'failed', detail: error.message }, false)
@@ -133,18 +141,33 @@ export function createZones({ session, making, catalog, clock, loadMs }: ZonesPa
     return results
   }
 
-  const complete = (apexes: readonly string[]): Promise<StepResult> =>
-    attempt(async () => {
-      await catalog?.add(apexes, steadfast)
-      await making?.confirm(apexes)
+  async function complete(apexes: readonly string[]): Promise<Map<string, StepResult>> {
+    const steps = new Map(await Promise.all(apexes.map(async apex => [apex, await writeFirst(apex)] as const)))
+    const begun = apexes.filter(apex => steps.get(apex)?.result === 'done')
+    if (begun.length === 0) return steps
+    const rest = await attempt(begun, async () => {
+      await catalog?.add(begun, steadfast)
+      await making?.confirm(begun)
     })
+    return new Map([...steps, ...rest])
+  }
 
-  async function attempt(work: () => Promise<void>): Promise<StepResult> {
+  async function writeFirst(apex: string): Promise<StepResult> {
+    const update = making?.firstUpdate?.(apex)
+    if (update === undefined) return done
+    const answer = await session.update(update)
+    if (answer.result === 'done') return done
+    if (answer.result !== 'refused') return unsettled('unknown', answer.failure.message)
+    return unsettled('failed', `${session.server} answers ${codeName(answer.rcode)} to the first update of ${apex}`)
+  }
+
+  async function attempt(apexes: readonly string[], work: () => Promise<void>): Promise<Map<string, StepResult>> {
+    const all = (step: StepResult) => new Map(apexes.map(apex => [apex, step]))
     try {
       await work()
-      return done
+      return all(done)
     } catch (error) {
-      if (error instanceof ProviderFailure) return { result: 'failed', detail: error.message }
+      if (error instanceof ProviderFailure) return all(unsettled('failed', error.message))
       throw error
     }
   }
@@ -154,10 +177,14 @@ export function createZones({ session, making, catalog, clock, loadMs }: ZonesPa
     if (making === null) return results
     try {
       await making.leave(zones)
-      for (const [apex, mark] of zones) {
-        const kept = await stillNeeded(making, apex, mark)
+      const listing = await making.list()
+      const blind: string[] = []
+      await eachOf(zones, freezesAtOnceMax, async ([apex, mark]) => {
+        if (await isServed(apex)) await making.freeze(apex)
+        else if ((await unloaded(apex)) !== null) blind.push(apex)
+        const kept = await stillNeeded(apex, mark, listing)
         if (kept !== null) results.set(apex, { result: 'conflict', detail: kept })
-      }
+      })
       const staying = [...results.keys()]
       if (staying.length > 0) await making.stay(staying)
       const going = [...zones.keys()].filter(apex => !results.has(apex))
@@ -166,6 +193,7 @@ export function createZones({ session, making, catalog, clock, loadMs }: ZonesPa
       await making.remove(going, async () => {
         const served = await waitUntil(going, false)
         if (served.length > 0) throw fail('unreachable', `${session.server} still serves ${served.join(', ')}`)
+        for (const apex of blind) await making.putAway?.(apex)
       })
       for (const apex of going) results.set(apex, done)
     } catch (error) {
@@ -177,9 +205,8 @@ export function createZones({ session, making, catalog, clock, loadMs }: ZonesPa
   }
 
   /** Looks once more when nobody can write any more; what is left then keeps the zone. */
-  async function stillNeeded(making: ZoneMaking, apex: string, mark: string): Promise<string | null> {
-    if (await isServed(apex)) await making.freeze(apex)
-    const zone = await read(apex, await making.list(), steadfast)
+  async function stillNeeded(apex: string, mark: string, listing: Listing): Promise<string | null> {
+    const zone = await read(apex, listing, steadfast)
     if (zone === null) return null
     if (zone.shown.size > 0) return `${zone.shown.size} RRsets are left in it`
     return zoneMark(zone) === mark ? null : 'it carries another mark'
@@ -192,7 +219,7 @@ export function createZones({ session, making, catalog, clock, loadMs }: ZonesPa
     complete: apexes => exclusive(() => complete(apexes)),
     stay: apexes =>
       exclusive(() =>
-        attempt(async () => {
+        attempt(apexes, async () => {
           await catalog?.add(apexes, steadfast)
           await making?.stay(apexes)
         }),

@@ -1,5 +1,5 @@
-/** A catalog zone (RFC 9432) on our BIND, and a second BIND that takes its zones from it: they come and go with ours. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+/** A catalog zone (RFC 9432) on our BIND; a second BIND, or PowerDNS, takes its zones from it: they come and go with ours. */
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { DnsResource } from '../../agent/standards/dns-resource.ts'
@@ -8,6 +8,7 @@ import { create, remove, results, rrset, soa, zone } from '../dns/bench.ts'
 import { type Bind, startBind, whyNoBind } from '../servers/bind.ts'
 import { run, waitUntil } from '../servers/mail-servers.ts'
 import { answersDns, createDaemon, type Daemon, freeDnsPort, keyStatement } from '../servers/name-server.ts'
+import { backends, startPdns, whyNoPdns } from '../servers/pdns.ts'
 import { describeServers } from '../servers/suite.ts'
 import { apply, observeAll, openProvider, resources } from './support.ts'
 
@@ -100,5 +101,44 @@ describeServers('a catalog on BIND', whyNoBind, () => {
     expect(members()).toEqual(['theirs.example'])
     expect(await observeAll(dns)).toEqual([])
     for (const apex of several) await waitUntil(`the end of ${apex} on the secondary`, () => !served(apex))
+  })
+})
+
+describeServers('a catalog on BIND for PowerDNS', whyNoBind() === null ? whyNoPdns : whyNoBind, () => {
+  test.each(backends)('is taken by %s: zones come and go with ours', async backend => {
+    const stops: (() => Promise<void>)[] = []
+    try {
+      const pdns = await startPdns(backend)
+      stops.unshift(pdns.close)
+      await pdns.stop()
+      appendFileSync(join(pdns.folder, 'pdns.conf'), 'secondary=yes\nxfr-cycle-interval=1\n')
+      await pdns.start()
+      const bind = await startBind()
+      stops.unshift(bind.stop)
+      // PowerDNS asks for members with the key that each of them has by itself, which nobody gives to new ones.
+      const statements = `allow-update { key "${bind.key.name}"; }; allow-transfer { 127.0.0.1; };`
+      const notify = `notify explicit; also-notify { 127.0.0.1 port ${pdns.dnsPort}; };`
+      const lines = ['@ 0 IN SOA invalid. invalid. 1 3600 600 604800 300', '@ 0 IN NS invalid.', 'version 0 IN TXT "2"']
+      bind.addForeignZone(catalog, lines, `${statements} ${notify}`)
+      await waitUntil('the catalog', () => bind.third.transfer(catalog).includes('SOA'))
+      const kind = { name: `${catalog}.`, kind: 'Consumer', masters: [`127.0.0.1:${bind.port}`] }
+      expect((await pdns.api('POST', '/zones', kind)).status).toBe(201)
+      await using provider = openProvider(bind, { zones: [], catalog, zoneMaking: { ...bind.zoneMaking, statements } })
+      const asked = ['+tcp', '+norec', '+short', '@127.0.0.1', '-p', String(pdns.dnsPort)]
+      const address = (apex: string) => run('/usr/bin/dig', [...asked, `www.${apex}`, 'a']).stdout.trim()
+      const theirs = async () => {
+        const { json } = await pdns.api('GET', '/zones')
+        return (json as { name: string }[]).map(({ name }) => name).sort()
+      }
+      expect(new Set(results(await apply(provider, several.flatMap(base).map(create))))).toEqual(new Set(['applied']))
+      for (const apex of several) await waitUntil(`${apex} on PowerDNS`, () => address(apex) === '192.0.2.1')
+      expect(await theirs()).toEqual([`${catalog}.`, ...several.map(apex => `${apex}.`)].sort())
+      const [first = '', ...rest] = several
+      expect(new Set(results(await apply(provider, base(first).map(remove))))).toEqual(new Set(['applied']))
+      await waitUntil(`the end of ${first} on PowerDNS`, async () => !(await theirs()).includes(`${first}.`))
+      for (const apex of rest) expect(address(apex)).toBe('192.0.2.1')
+    } finally {
+      for (const stop of stops) await stop()
+    }
   })
 })

@@ -7,7 +7,7 @@ import type { RecordType, RRsetResource } from '../../agent/model/resource.ts'
 import { canonicalRRset, checkDnsForm } from '../../agent/standards/dns-resource.ts'
 import { toRdata } from '../../agent/standards/dns-wire.ts'
 import { firstZoneFile } from '../../providers/rfc2136/first-fill.ts'
-import { marksTexts, readMarks } from '../../providers/rfc2136/marks.ts'
+import { isOfMarks, marksRRsets, readMarks } from '../../providers/rfc2136/marks.ts'
 import type { RRsetChange } from '../../providers/rfc2136/writing.ts'
 import { create, markFor, rrset, soa } from '../dns/bench.ts'
 import { run } from '../servers/mail-servers.ts'
@@ -98,7 +98,7 @@ describeServers(
 )
 
 describe('marks', () => {
-  test('are read as they were written, in at most 64 records', () => {
+  test('are read as they were written, each at a name of its own, and taken for marks', () => {
     const owner = fc.oneof(name, fc.constantFrom('@', '*.wild', 'semi\\;colon', '\\032blank', '.'))
     const entries = fc.array(fc.tuple(owner, fc.constantFrom(...types), fc.stringMatching(/^mw1:[0-9a-f]{32}$/)), {
       maxLength: 300,
@@ -109,10 +109,16 @@ describe('marks', () => {
           list.map(([one, type, mark]) => [one === '@' ? `${apex} ${type}` : `${one}.${apex} ${type}`, mark]),
         )
         of.set('. zone', 'mw1:zone')
-        const texts = marksTexts(apex, of)
-        expect(texts.length).toBeLessThanOrEqual(64)
-        const rdata = texts.map(text => toRdata({ type: 'TXT', text }, 0))
-        expect(new Map([...readMarks(apex, rdata).of].sort())).toEqual(new Map([...of].sort()))
+        const rrsets = new Map(
+          marksRRsets(apex, of).map(({ owner, values }) => [
+            owner,
+            values.map(text => toRdata({ type: 'TXT', text }, 0)),
+          ]),
+        )
+        expect(rrsets.size).toBe(of.size)
+        for (const [owner, rdata] of rrsets) expect(isOfMarks(apex, owner, 16, rdata)).toBe(true)
+        const read = [...readMarks(apex, rrsets).of].map(([marked, { mark }]) => [marked, mark] as const)
+        expect(new Map(read.sort())).toEqual(new Map([...of].sort()))
       }),
       { numRuns: 300 },
     )

@@ -110,6 +110,43 @@ function suite(start: () => Promise<Server>): void {
       expect(results(await apply(dns, [update(edited, caa)]))).toEqual(['applied'])
     })
 
+    test('of a TTL alone is refused, and survives', async () => {
+      const www = rrset(a, 'www', 'A', ['192.0.2.10', '192.0.2.11'])
+      const longer = { ...www, ttl: 1234 }
+      editFirst(twin, server, [
+        'zone a.example',
+        'update delete www.a.example A',
+        ...www.values.map(value => `update add www.a.example 1234 A ${value}`),
+      ])
+      twin.answers.length = 0
+      const outcomes = await apply(dns, [update(www, { ...www, values: ['192.0.2.1'] })])
+      expect(outcomes).toMatchObject([{ result: 'conflict', detail: 'somebody edited it in between' }])
+      expect(updateCodes()).toEqual([8])
+      // It is drift, which the next plan sees and puts back.
+      expect(await find(www.key)).toEqual({ resource: longer, mark: markFor(www) })
+      expect(results(await apply(dns, [update(longer, www)]))).toEqual(['applied'])
+    })
+
+    test('in a zone that somebody writes into all the time ends no change', async () => {
+      const near = rrset(a, 'near', 'TXT', ['ours'])
+      let edits = 0
+      twin.script = {
+        toServer: message => {
+          if (opcodeOf(message) === updateOpcode) {
+            edits += 1
+            server.third.nsupdate(['zone a.example', `update add busy.a.example 300 TXT ${edits}`, 'send'])
+          }
+          return [message]
+        },
+      }
+      twin.answers.length = 0
+      expect(results(await apply(dns, [create(near)]))).toEqual(['applied'])
+      expect(updateCodes()).toEqual([8, 8, 0])
+      twin.script = {}
+      server.third.write(rrset(a, 'busy', 'TXT', []), null)
+      expect(results(await apply(dns, [remove(near)]))).toEqual(['applied'])
+    })
+
     test('elsewhere in the zone is no conflict', async () => {
       const near = rrset(a, 'near', 'TXT', ['ours'])
       editFirst(twin, server, ['zone a.example', 'update add elsewhere.a.example 300 TXT theirs'])
@@ -178,6 +215,27 @@ function suite(start: () => Promise<Server>): void {
       expect(new Set(results(await apply(dns, many.map(remove))))).toEqual(new Set(['applied']))
     })
 
+    test('by the thousand: a zone of 5,000 is made, read, changed in one of them and in all, and removed', async () => {
+      const apex = 'large.example'
+      const hosts = (ttl: number) =>
+        Array.from({ length: 5_000 }, (_, n) => rrset(apex, `h${n}`, 'A', [`10.0.${n >> 8}.${n & 255}`], ttl))
+      const some = [...base(apex), ...hosts(300)]
+      expect(new Set(results(await apply(dns, some.map(create))))).toEqual(new Set(['applied']))
+      const seen = await dns.observe({ domains: [apex] }, never)
+      expect(seen.length).toBe(some.length)
+      for (const { resource, mark } of seen) expect(mark).toBe(markFor(resource))
+      const [first] = hosts(300)
+      twin.answers.length = 0
+      expect(results(await apply(dns, [update(first!, { ...first!, values: ['192.0.2.1'] })]))).toEqual(['applied'])
+      expect(results(await apply(dns, [update({ ...first!, values: ['192.0.2.1'] }, first!)]))).toEqual(['applied'])
+      expect(updateCodes()).toEqual([0, 0])
+      const changes = hosts(300).map((before, n) => update(before, hosts(600)[n]!))
+      expect(new Set(results(await apply(dns, changes.slice(0, 1_000))))).toEqual(new Set(['applied']))
+      const left = [...hosts(600).slice(0, 1_000), ...hosts(300).slice(1_000)]
+      expect(resources(await dns.observe({ domains: [apex] }, never))).toEqual(sorted([...base(apex), ...left]))
+      expect(new Set(results(await apply(dns, [...base(apex), ...left].map(remove))))).toEqual(new Set(['applied']))
+    }, 60_000)
+
     test('of a type that we do not carry is shown, and keeps its zone', async () => {
       expect(server.third.nsupdate(['zone b.cu', 'update add _25._tcp.b.cu 60 TLSA 3 1 1 00ff', 'send']).status).toBe(0)
       const tlsa = (await observeAll(dns)).find(({ resource }) => resource.key.endsWith('/TYPE52'))
@@ -191,11 +249,22 @@ function suite(start: () => Promise<Server>): void {
       const marked = server.third
         .transfer(a)
         .split('\n')
-        .filter(line => line.startsWith('_mailwarden.a.example.'))
+        .filter(line => /^(\S+\.)?_mailwarden\.a\.example\./.test(line))
       const ofA = full.filter(resource => (resource.kind === 'zone' ? resource.apex === a : resource.zone === a))
       for (const one of ofA) expect(marked.join(' ')).toContain(markFor(one))
       expect(marked.length).toBeGreaterThan(2)
       expect((await observeAll(dns)).filter(({ resource }) => resource.key.includes('_mailwarden'))).toEqual([])
+    })
+
+    test('are not what a third party puts beside them: that is shown, and keeps its zone', async () => {
+      const apex = 'beside.example'
+      await apply(dns, base(apex).map(create))
+      const theirs = rrset(apex, '0123456789abcdef._mailwarden', 'TXT', ['not a mark'])
+      server.third.write(theirs, theirs)
+      expect(await find(theirs.key)).toEqual({ resource: theirs, mark: null })
+      expect(results(await apply(dns, base(apex).map(remove)))).toContain('conflict')
+      server.third.write(theirs, null)
+      expect(results(await apply(dns, [remove(zone(apex))]))).toEqual(['applied'])
     })
 
     test('of an RRset that a third party removed go with the next write: what comes in its place is not ours', async () => {

@@ -17,6 +17,7 @@ export type Knot = {
   readonly third: ThirdParty
   addForeignZone(apex: string, lines: readonly string[], acl?: 'all' | 'update-only'): void
   knotc(...lines: string[]): string
+  log(): string
   stop(): Promise<void>
 }
 
@@ -99,6 +100,7 @@ template:
       if (/error/.test(said)) throw new Error(`knotc: ${said} ${readFileSync(join(folder, 'output'), 'utf8')}`)
     },
     knotc,
+    log: () => readFileSync(join(folder, 'knot.log'), 'utf8'),
     async stop() {
       await daemon.stop()
       rmSync(folder, { recursive: true, force: true })
