@@ -3,7 +3,8 @@ import { readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
-import { createEstate, freePort, institutionText } from '../support/estate.ts'
+import { createEstate, institutionText } from '../support/estate.ts'
+import { freePort } from '../support/free-port.ts'
 
 const hospital = institutionText('hospital', { domain: 'hcg.sld.cu' })
 

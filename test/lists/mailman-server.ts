@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { waitUntil } from '../servers/mail-servers.ts'
 import { absentOf } from '../servers/suite.ts'
-import { freePort } from '../support/estate.ts'
+import { freePort } from '../support/free-port.ts'
 
 const program = '/usr/bin/mailman'
 

@@ -14,8 +14,9 @@ import { generatePassword, hashPassword } from '../../agent/standards/password.t
 import { openEmbeddedDirectory } from '../../providers/embedded-directory/directory.ts'
 import type { MailHost } from '../../providers/provider.ts'
 import { account, domain } from '../conformance/samples.ts'
-import { freePort, type MailServers, run, startMailServers, waitUntil } from '../servers/mail-servers.ts'
+import { type MailServers, run, startMailServers, waitUntil } from '../servers/mail-servers.ts'
 import { Wire } from '../servers/wire.ts'
+import { freePort } from '../support/free-port.ts'
 
 export const never = new AbortController().signal
 export const domains = ['hcg.example', 'evil-hcg.example', 'sub.hcg.example'] as const

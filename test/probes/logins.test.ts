@@ -18,7 +18,7 @@ import { type MailServers, startMailServers, whyNoServers } from '../servers/mai
 import { account, domain, type Mailboxes, openMailboxes } from '../servers/mailboxes.ts'
 import { type PolicyStub, startPolicyStub } from '../servers/policy-stub.ts'
 import { describeServers } from '../servers/suite.ts'
-import { freePort } from '../support/estate.ts'
+import { freePort } from '../support/free-port.ts'
 import { startTwin } from '../support/twin.ts'
 
 const home = '127.0.0.1'

@@ -9,7 +9,7 @@ import { probeZone, type ZoneProbe } from '../../providers/probe-dns/zone.ts'
 import { rrset } from '../dns/bench.ts'
 import { type Named, startNamed, whyNoNamed } from '../servers/named.ts'
 import { describeServers } from '../servers/suite.ts'
-import { freePort } from '../support/estate.ts'
+import { freePort } from '../support/free-port.ts'
 import { hang, startTwin, type Twin } from '../support/twin.ts'
 
 const apex = 'hcg.example'

@@ -1,5 +1,5 @@
 /** A catalog zone (RFC 9432) on our BIND; a second BIND, or PowerDNS, takes its zones from it: they come and go with ours. */
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { DnsResource } from '../../agent/standards/dns-resource.ts'
@@ -7,9 +7,10 @@ import type { Provider } from '../../providers/provider.ts'
 import { create, remove, results, rrset, soa, zone } from '../dns/bench.ts'
 import { type Bind, startBind, whyNoBind } from '../servers/bind.ts'
 import { run, waitUntil } from '../servers/mail-servers.ts'
-import { answersDns, createDaemon, type Daemon, freeDnsPort, keyStatement } from '../servers/name-server.ts'
+import { answersDns, createDaemon, type Daemon, keyStatement } from '../servers/name-server.ts'
 import { backends, startPdns, whyNoPdns } from '../servers/pdns.ts'
 import { describeServers } from '../servers/suite.ts'
+import { freePort } from '../support/free-port.ts'
 import { apply, observeAll, openProvider, resources } from './support.ts'
 
 const catalog = 'catalog.example'
@@ -29,7 +30,7 @@ describeServers('a catalog on BIND', whyNoBind, () => {
   let dns: Provider<DnsResource>
   beforeAll(async () => {
     bind = await startBind()
-    port = await freeDnsPort()
+    port = await freePort()
     folder = mkdtempSync('/tmp/mwc-')
     const primary = `127.0.0.1 port ${bind.port} key "${bind.key.name}"`
     const lines = [

@@ -23,12 +23,12 @@ import {
   createDaemon,
   createThirdParty,
   type Daemon,
-  freeDnsPort,
   keyStatement,
   makeKey,
   type ThirdParty,
 } from '../servers/name-server.ts'
 import { absentOf, describeServers } from '../servers/suite.ts'
+import { freePort } from '../support/free-port.ts'
 import { apply, changesTo, observeAll, openProvider, resources, type Server } from './support.ts'
 
 type Ended = { readonly status: number; readonly said: string }
@@ -214,7 +214,7 @@ describeServers(
     let dns: Provider<DnsResource>
     beforeAll(async () => {
       folder = mkdtempSync('/tmp/mwp-')
-      const port = await freeDnsPort()
+      const port = await freePort()
       const lines = [
         `local-address=127.0.0.1\nlocal-port=${port}\nsocket-dir=${folder}\ndaemon=no\nguardian=no\nloglevel=3`,
         'primary=yes\ndisable-axfr=no\nallow-axfr-ips=\ndnsupdate=yes\nallow-dnsupdate-from=127.0.0.0/8',

@@ -4,7 +4,8 @@
  */
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createEstate, type Daemon, type Estate, eventually, freePort, institutionText } from '../support/estate.ts'
+import { createEstate, type Daemon, type Estate, eventually, institutionText } from '../support/estate.ts'
+import { freePort } from '../support/free-port.ts'
 import { type MailServers, startMailServers, whyNoServers } from './mail-servers.ts'
 import { describeServers } from './suite.ts'
 import { imapLogin, popLogin, sendMail, smtpLogin } from './wire.ts'

@@ -3,13 +3,13 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import type { TsigKey } from '../../agent/standards/tsig.ts'
 import type { BindZoneMaking } from '../../providers/rfc2136/bind.ts'
+import { freePort } from '../support/free-port.ts'
 import { run } from './mail-servers.ts'
 import {
   answersDns,
   createDaemon,
   createThirdParty,
   type Daemon,
-  freeDnsPort,
   keyStatement,
   makeKey,
   type ThirdParty,
@@ -57,7 +57,7 @@ export type BindOptions = {
 
 export async function startBind(options: BindOptions = {}): Promise<Bind> {
   const folder = mkdtempSync('/tmp/mwb-')
-  const [port, controlPort] = [await freeDnsPort(), await freeDnsPort()]
+  const [port, controlPort] = [await freePort(), await freePort()]
   const key = options.key ?? makeKey()
   const control = makeKey('control')
   mkdirSync(join(folder, 'other'))

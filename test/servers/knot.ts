@@ -3,8 +3,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import type { TsigKey } from '../../agent/standards/tsig.ts'
 import type { KnotZoneMaking } from '../../providers/rfc2136/knot.ts'
+import { freePort } from '../support/free-port.ts'
 import { run } from './mail-servers.ts'
-import { createDaemon, createThirdParty, type Daemon, freeDnsPort, makeKey, type ThirdParty } from './name-server.ts'
+import { createDaemon, createThirdParty, type Daemon, makeKey, type ThirdParty } from './name-server.ts'
 import { absentOf } from './suite.ts'
 
 export type Knot = {
@@ -27,7 +28,7 @@ export function whyNoKnot(): string | null {
 
 export async function startKnot(options: { readonly key?: TsigKey } = {}): Promise<Knot> {
   const folder = mkdtempSync('/tmp/mwk-')
-  const port = await freeDnsPort()
+  const port = await freePort()
   const key = options.key ?? makeKey()
   for (const name of ['db', 'zones', 'other']) mkdirSync(join(folder, name))
   const configuration = `server:

@@ -4,7 +4,7 @@
  * do not have (folders, ports, a certificate, the other services of a Postfix) is added here and nowhere else.
  */
 import { spawnSync } from 'node:child_process'
-import { randomBytes, randomInt } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import {
   chmodSync,
   chownSync,
@@ -20,11 +20,11 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { systemClock } from '../../agent/core/system-clock.ts'
 import { openEmbeddedDirectory } from '../../providers/embedded-directory/directory.ts'
 import { renderSnippets, type Snippet, type SnippetValues } from '../../providers/embedded-directory/snippets.ts'
+import { freePort } from '../support/free-port.ts'
 import { Wire } from './wire.ts'
 
 export type Ports = {
@@ -393,24 +393,6 @@ async function freePorts(): Promise<Ports> {
   const [smtp = 0, submission = 0, submissions = 0, imap = 0, imaps = 0, pop = 0, pops = 0, lmtp = 0, doveadm = 0] =
     await Promise.all(Array.from({ length: 9 }, freePort))
   return { smtp, submission, submissions, imap, imaps, pop, pops, lmtp, doveadm }
-}
-
-/** Below the range that the kernel takes for outgoing connections: none of those gets in between. */
-const ports = { from: 12_000, count: 20_000 }
-const given = new Set<number>()
-
-export async function freePort(): Promise<number> {
-  while (true) {
-    const port = ports.from + randomInt(ports.count)
-    if (given.has(port)) continue
-    given.add(port)
-    const isFree = await new Promise<boolean>(resolve => {
-      const server = createServer()
-      server.once('error', () => resolve(false))
-      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-    })
-    if (isFree) return port
-  }
 }
 
 /** A banner, not an open port: an smtpd with a broken clause accepts and then says nothing. */

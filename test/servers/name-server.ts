@@ -4,9 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { createSocket } from 'node:dgram'
 import { openSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { Secret } from '../../agent/core/secret.ts'
 import type { DnsResource } from '../../agent/standards/dns-resource.ts'
@@ -15,26 +13,6 @@ import type { TsigAlgorithm, TsigKey } from '../../agent/standards/tsig.ts'
 import { run, waitUntil } from './mail-servers.ts'
 
 const environment = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' }
-
-/** Free for TCP and for UDP. */
-export async function freeDnsPort(): Promise<number> {
-  for (;;) {
-    const port = await new Promise<number>((resolve, reject) => {
-      const server = createServer()
-      server.once('error', reject)
-      server.listen(0, '127.0.0.1', () => {
-        const address = server.address()
-        server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-      })
-    })
-    const free = await new Promise<boolean>(resolve => {
-      const socket = createSocket('udp4')
-      socket.once('error', () => resolve(false))
-      socket.bind(port, '127.0.0.1', () => socket.close(() => resolve(true)))
-    })
-    if (free) return port
-  }
-}
 
 export function makeKey(name = 'mw', algorithm: TsigAlgorithm = 'hmac-sha256'): TsigKey {
   return { name, algorithm, secret: new Secret(randomBytes(32).toString('base64')) }

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePort } from '../support/estate.ts'
+import { freePort } from '../support/free-port.ts'
 import { waitUntil } from './mail-servers.ts'
 import { absentOf } from './suite.ts'
 

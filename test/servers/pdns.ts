@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { Secret } from '../../agent/core/secret.ts'
 import type { DnsResource } from '../../agent/standards/dns-resource.ts'
 import { formatMasterValue, parseRdata } from '../../agent/standards/dns-text.ts'
-import { freePort } from '../support/estate.ts'
+import { freePort } from '../support/free-port.ts'
 import { waitUntil } from './mail-servers.ts'
 import { absentOf } from './suite.ts'
 

@@ -5,11 +5,11 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { basename, join } from 'node:path'
 import { Secret } from '../../agent/core/secret.ts'
 import type { ProfileName } from '../../providers/ldap/profiles.ts'
 import { renderLdapSnippets } from '../../providers/ldap/snippets.ts'
+import { freePort } from '../support/free-port.ts'
 import { run, waitUntil } from './mail-servers.ts'
 import { absentOf } from './suite.ts'
 
@@ -214,15 +214,4 @@ access to attrs=userPassword by anonymous auth by * none
 access to * by * none
 ${lines.join('\n').replaceAll('FOLDER', folder)}
 `
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
 }

@@ -10,7 +10,7 @@ import { parseAddress } from '../../agent/model/name.ts'
 import type { OutgoingNotice, ProviderFailure } from '../../providers/provider.ts'
 import type { SmtpOptions } from '../../providers/smtp/options.ts'
 import { openSmtp } from '../../providers/smtp/smtp.ts'
-import { freePort } from '../support/estate.ts'
+import { freePort } from '../support/free-port.ts'
 import { drip, hang, reset, say, sayAndEnd, startTwin, type Twin } from '../support/twin.ts'
 
 const password = 'a-password-that-nobody-else-has'
