@@ -1,0 +1,153 @@
+/**
+ * A fleet on one real server, and edits of it by somebody else with that server's own tools: each in a domain of its own,
+ * so that one plan shows which edit was seen as what. Everything is asked through the command line, as operators do.
+ */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect } from 'vitest'
+import { createEstate, type Estate, institutionText, type ProviderLines } from '../../support/estate.ts'
+
+/** What somebody did by hand, and what has to come of it; words are `<action> <kind> <key>` and `<kind> <key>`. */
+export type Edit = {
+  readonly name: string
+  /** Its own domain; what a plan shows of it belongs to this edit. */
+  readonly domain: string
+  readonly act: () => void | Promise<void>
+  /** Shown with `why` drift and put back. */
+  readonly drift?: () => readonly string[]
+  /** Ours no more by one of the two keys: told before and after, and left. */
+  readonly contested?: () => readonly string[]
+  /** Somebody's own: `unmanaged` has it before and after. */
+  readonly foreign?: () => readonly string[]
+  /** Who did it, where the server tells. */
+  readonly by?: () => string
+  /** Drift that is not put back, since something that is not ours stands in the way. */
+  readonly kept?: () => readonly string[]
+  /** Looks at the server itself, after it was all put back. */
+  readonly check?: () => void | Promise<void>
+}
+
+export type Looked = {
+  readonly changes: readonly any[]
+  readonly contested: readonly any[]
+  /** Without the crowd. */
+  readonly unmanaged: readonly any[]
+  /** How many of the thousand objects of others `unmanaged` has. */
+  readonly crowd: number
+  readonly exit: number | null
+}
+
+/** The many objects of others are named for it, so that they are told from what an edit adds. */
+export const crowdName = 'ajeno'
+const isCrowd = ({ key }: { key: string }) => /ajeno\d/.test(key)
+
+export type Story = {
+  readonly seen: Looked
+  readonly applied: { readonly exit: number | null; readonly json: any }
+  readonly left: Looked
+  /** Entries of the register since the edits, oldest first. */
+  readonly entries: readonly any[]
+  /** What `plan` says to a person. */
+  readonly text: string
+}
+
+export const wordOf = ({ kind, key }: { kind: string; key: string }) => `${kind} ${key}`
+export const changeWord = ({ action, ref }: any) => `${action} ${wordOf(ref)}`
+
+/** The domain that a word speaks of; a member's is that of the list's edit, which the address is named for. */
+export function domainOfWord(word: string): string {
+  const key = word.split(' ').at(-1) ?? ''
+  if (/(^| )member /.test(word)) return key.slice(key.indexOf('@', key.indexOf('/')) + 1)
+  return key.includes('@') ? key.slice(key.lastIndexOf('@') + 1) : (key.split('/')[0] ?? '')
+}
+
+export type Fleet = AsyncDisposable & {
+  readonly estate: Estate
+  secret(name: string, value: string): string
+  /** Applies it all; the next plan is empty. */
+  apply(lines: ProviderLines): Promise<void>
+  look(): Promise<Looked>
+  /** All of the edits, then plan, apply, plan. */
+  tell(edits: readonly Edit[]): Promise<Story>
+}
+
+/** @param manifests by the name of their domain, where a plain institution will not do. */
+export async function createFleet(domains: readonly string[], manifests: Readonly<Record<string, string>> = {}) {
+  const estate = await createEstate(
+    Object.fromEntries(
+      domains.map(domain => {
+        const name = domain.split('.')[0] ?? domain
+        return [`${name}.yaml`, manifests[domain] ?? institutionText(name, { domain })]
+      }),
+    ),
+  )
+  const look = async (): Promise<Looked> => {
+    const plan = await estate.json(['plan'])
+    const { json } = await estate.json(['unmanaged'])
+    const { changes, contested } = plan.json
+    const [crowd, unmanaged] = [true, false].map(one => json.objects.filter(({ ref }: any) => isCrowd(ref) === one))
+    return { changes, contested, unmanaged, crowd: crowd.length, exit: plan.exit }
+  }
+  const fleet: Fleet = {
+    estate,
+    look,
+    secret(name, value) {
+      const file = join(estate.folder, `${name}.secret`)
+      writeFileSync(file, value, { mode: 0o600 })
+      return `{ file: ${file} }`
+    },
+    async apply(lines) {
+      estate.configure(lines)
+      const { exit, json } = await estate.json(['apply', '--yes'])
+      expect({ exit, counts: json.counts }).toMatchObject({ exit: 0, counts: { failed: 0, unknown: 0, conflict: 0 } })
+      expect(await estate.json(['plan'])).toMatchObject({ exit: 0, json: { changes: [], contested: [], keys: [] } })
+    },
+    async tell(edits) {
+      const known = (await estate.json(['register', 'list'])).json.entries.length
+      for (const { act } of edits) await act()
+      const seen = await look()
+      const text = (await estate.cli(['plan'])).out
+      const applied = await estate.json(['apply', '--yes'])
+      const left = await look()
+      const { entries } = (await estate.json(['register', 'list', '--from', String(known)])).json
+      expect((await estate.json(['register', 'verify'])).exit).toBe(0)
+      return { seen, applied, left, entries, text }
+    },
+    [Symbol.asyncDispose]: () => estate[Symbol.asyncDispose](),
+  }
+  return fleet
+}
+
+const sorted = (words: readonly string[]) => words.toSorted()
+const within = (domain: string) => (word: string) => domainOfWord(word) === domain
+
+/** One edit of a story: seen for what it is and nothing else, treated by the policy of its kind, and on record. */
+export async function expectTold(story: Story, edit: Edit): Promise<void> {
+  const { seen, left, entries, applied } = story
+  const own = (words: readonly string[]) => sorted(words.filter(within(edit.domain)))
+  const wanted = (words?: () => readonly string[]) => sorted(words?.() ?? [])
+  const drift = seen.changes.filter(change => within(edit.domain)(changeWord(change)))
+  expect(own(seen.changes.map(changeWord)), 'the changes of the plan').toEqual(wanted(edit.drift))
+  expect(new Set(drift.map(({ why }) => why))).toEqual(new Set(drift.length > 0 ? ['drift'] : []))
+  const contested = (looked: Looked) => own(looked.contested.map(({ ref }) => wordOf(ref)))
+  expect(contested(seen), 'what the plan calls contested').toEqual(wanted(edit.contested))
+  const foreign = (looked: Looked) => own(looked.unmanaged.map(({ ref }) => wordOf(ref)))
+  expect(foreign(seen), 'what is unmanaged').toEqual(sorted([...wanted(edit.foreign), ...wanted(edit.contested)]))
+
+  const outcomes = applied.json.outcomes.filter(({ ref }: any) => within(edit.domain)(wordOf(ref)))
+  const kept = new Set(edit.kept?.() ?? [])
+  for (const { ref, result } of outcomes)
+    expect(result, wordOf(ref)).toBe(kept.has(wordOf(ref)) ? 'conflict' : 'applied')
+  expect(outcomes).toHaveLength(drift.length)
+  expect(own(left.changes.map(changeWord).map(word => word.replace(/^\w+ /, ''))), 'what is still to do').toEqual(
+    sorted([...kept]),
+  )
+  expect(contested(left)).toEqual(wanted(edit.contested))
+  expect(foreign(left), 'what is not ours stays').toEqual(sorted([...wanted(edit.foreign), ...wanted(edit.contested)]))
+
+  const found = entries.filter(({ kind }) => kind === 'drift.found')
+  const recorded = found.flatMap(({ personal }) => personal.refs.map(wordOf))
+  expect(own(recorded), 'the register').toEqual(own(drift.map(({ ref }) => wordOf(ref))))
+  for (const { actor } of found) expect(actor).toEqual({ person: 'unknown', role: 'unknown' })
+  await edit.check?.()
+}
