@@ -38,6 +38,15 @@ export type Refusal = {
   readonly refs: readonly Ref[]
 }
 
+/**
+ * `exists`: somebody made it. `mark-lost`: we made it, and it lost our mark. `not-in-register`: the register does not
+ * know it. `name-taken`: it cannot stand beside what somebody put at its name.
+ */
+export type Contested = {
+  readonly ref: Ref
+  readonly reason: 'exists' | 'mark-lost' | 'not-in-register' | 'name-taken'
+}
+
 /** A change that would happen without the incident. */
 export type Held = { readonly ref: Ref; readonly incident: string }
 
@@ -53,7 +62,7 @@ export type Plan = {
   readonly refusals: readonly Refusal[]
   readonly held: readonly Held[]
   /** Objects that are in the way and not ours: reported, untouched. */
-  readonly contested: readonly { readonly ref: Ref; readonly reason: 'exists' | 'mark-lost' | 'not-in-register' }[]
+  readonly contested: readonly Contested[]
   /** Changes that the provider can't hold; `diagnostics` says why. */
   readonly unsupported: number
   readonly diagnostics: readonly Diagnostic[]
