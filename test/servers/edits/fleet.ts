@@ -21,8 +21,8 @@ export type Edit = {
   readonly foreign?: () => readonly string[]
   /** Who did it, where the server tells. */
   readonly by?: () => string
-  /** Drift that is not put back, since something that is not ours stands in the way. */
-  readonly kept?: () => readonly string[]
+  /** Contested as well, but nothing of it stands: what is not ours has taken its place. */
+  readonly ousted?: () => readonly string[]
   /** Looks at the server itself, after it was all put back. */
   readonly check?: () => void | Promise<void>
 }
@@ -130,19 +130,16 @@ export async function expectTold(story: Story, edit: Edit): Promise<void> {
   expect(own(seen.changes.map(changeWord)), 'the changes of the plan').toEqual(wanted(edit.drift))
   expect(new Set(drift.map(({ why }) => why))).toEqual(new Set(drift.length > 0 ? ['drift'] : []))
   const contested = (looked: Looked) => own(looked.contested.map(({ ref }) => wordOf(ref)))
-  expect(contested(seen), 'what the plan calls contested').toEqual(wanted(edit.contested))
+  const lost = sorted([...wanted(edit.contested), ...wanted(edit.ousted)])
+  expect(contested(seen), 'what the plan calls contested').toEqual(lost)
   const foreign = (looked: Looked) => own(looked.unmanaged.map(({ ref }) => wordOf(ref)))
   expect(foreign(seen), 'what is unmanaged').toEqual(sorted([...wanted(edit.foreign), ...wanted(edit.contested)]))
 
   const outcomes = applied.json.outcomes.filter(({ ref }: any) => within(edit.domain)(wordOf(ref)))
-  const kept = new Set(edit.kept?.() ?? [])
-  for (const { ref, result } of outcomes)
-    expect(result, wordOf(ref)).toBe(kept.has(wordOf(ref)) ? 'conflict' : 'applied')
+  for (const { ref, result } of outcomes) expect(result, wordOf(ref)).toBe('applied')
   expect(outcomes).toHaveLength(drift.length)
-  expect(own(left.changes.map(changeWord).map(word => word.replace(/^\w+ /, ''))), 'what is still to do').toEqual(
-    sorted([...kept]),
-  )
-  expect(contested(left)).toEqual(wanted(edit.contested))
+  expect(own(left.changes.map(changeWord)), 'what is still to do').toEqual([])
+  expect(contested(left)).toEqual(lost)
   expect(foreign(left), 'what is not ours stays').toEqual(sorted([...wanted(edit.foreign), ...wanted(edit.contested)]))
 
   const found = entries.filter(({ kind }) => kind === 'drift.found')
