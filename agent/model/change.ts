@@ -7,7 +7,15 @@ import type { Ref, Resource } from './resource.ts'
 /** Why a change is planned: a manifest, an edit by someone else put back, a hold, its release, or an end. */
 export type Why = 'manifest' | 'drift' | 'hold' | 'release' | 'withdrawal' | 'removal'
 
-type Cause = { readonly ref: Ref; readonly why: Why; readonly source: Place | { readonly incident: string } | null }
+/** Who wrote the object last before a drift was found, where its system tells; `at` is an instant as text. */
+export type LastEdit = { readonly by: string; readonly at: string }
+
+type Cause = {
+  readonly ref: Ref
+  readonly why: Why
+  readonly source: Place | { readonly incident: string } | null
+  readonly lastEdit?: LastEdit
+}
 
 export type Change<R extends Resource = Resource> =
   | (Cause & { readonly action: 'create'; readonly before: null; readonly after: R })

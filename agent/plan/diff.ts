@@ -1,6 +1,7 @@
 /** Compares what should stand with what does. Pure. Never plans a change to an object that is not ours by both keys. */
 
 import type { Observed } from '../../providers/provider.ts'
+import { formatInstant } from '../core/clock.ts'
 import { digestOf } from '../core/digest.ts'
 import { type Desired, type DesiredSet, domainOfResource } from '../desired/desired.ts'
 import type { Change, Contested, Held, Why } from '../model/change.ts'
@@ -85,14 +86,10 @@ function judgeWanted(
   const known = input.history.owned.has(key)
   if (!ours || !known) return { ref, reason: ours ? 'not-in-register' : known ? 'mark-lost' : 'exists' }
   if (isSame(found.resource, wanted.resource)) return null
-  return {
-    action: 'update',
-    ref,
-    before: found.resource,
-    after: wanted.resource,
-    why: whyOf(input, wanted, found.resource),
-    source,
-  }
+  const why = whyOf(input, wanted, found.resource)
+  const { writer } = found
+  const lastEdit = why === 'drift' && writer && { lastEdit: { by: writer.by, at: formatInstant(writer.at) } }
+  return { action: 'update', ref, before: found.resource, after: wanted.resource, why, source, ...lastEdit }
 }
 
 /** As their canonical JSON would say: a resource is flat, of words, numbers and lists of words. */

@@ -350,23 +350,31 @@ export class Engine {
     return outcomes
   }
 
-  /** Somebody else's edit of what is ours goes on record before it is put back; who it was is not known (R10). */
+  /**
+   * Somebody else's edit of what is ours goes on record before it is put back, for each incident that it goes against by
+   * itself (R10). The actor is not known: who a system says wrote last need not have made this edit, and may be a person,
+   * so it stands beside the tree.
+   */
   private async recordDrift({ changes }: Plan): Promise<void> {
     const drift = changes.filter(change => change.why === 'drift')
-    if (drift.length === 0) return
-    const incidents = drift.flatMap(({ source }) => (source !== null && 'incident' in source ? source.incident : []))
+    const byIncident = Map.groupBy(drift, ({ source }) =>
+      source !== null && 'incident' in source ? source.incident : null,
+    )
     const at = formatInstant(this.parts.clock.now())
-    await this.append([
-      {
-        kind: 'drift.found',
-        actor: { person: 'unknown', role: 'unknown' },
-        at,
-        subject: incidents[0] ?? 'providers',
-        rule: 'R10',
-        facts: { count: drift.length, incidents: [...new Set(incidents)] },
-        personal: { refs: drift.map(({ ref }) => ref) as unknown as Json },
-      },
-    ])
+    await this.append(
+      [...byIncident].map(([incident, own]): NewEntry => {
+        const writers = own.flatMap(({ ref, lastEdit }) => (lastEdit === undefined ? [] : [{ ref, ...lastEdit }]))
+        return {
+          kind: 'drift.found',
+          actor: { person: 'unknown', role: 'unknown' },
+          at,
+          subject: incident ?? 'providers',
+          rule: 'R10',
+          facts: { count: own.length, attributed: writers.length, incidents: incident === null ? [] : [incident] },
+          personal: { refs: own.map(({ ref }) => ref) as unknown as Json, writers: writers as unknown as Json },
+        }
+      }),
+    )
   }
 
   private async endOwnership(refs: readonly Ref[], actor: Actor): Promise<void> {

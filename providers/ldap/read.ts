@@ -18,7 +18,7 @@ import type { DirectoryAccount, DirectoryDomain } from '../../agent/model/resour
 import type { DirectoryResource } from '../../agent/standards/directory-resource.ts'
 import { type Observed, ProviderFailure, type Scope } from '../provider.ts'
 import { resultCodes } from './connection.ts'
-import type { Tree } from './dn.ts'
+import { compactDn, type Tree } from './dn.ts'
 import { readAttributes, type Standing, toStanding, type Values, withDrift } from './entry.ts'
 import { eachBounded, type Pool } from './pool.ts'
 
@@ -161,7 +161,14 @@ export async function observeTree(
       parts.push(await readBelow(session, tree.domain(name), signal))
     })
   }
-  return inOrder(parts.flat())
+  return inOrder(parts.flat().map(standing => withoutUs(standing, session.bindDn)))
+}
+
+/** What we wrote last tells nothing of who edited before. */
+function withoutUs(standing: Standing, bindDn: string): Standing {
+  if (standing.writer === undefined || compactDn(standing.writer.by) !== compactDn(bindDn)) return standing
+  const { writer: _, ...others } = standing
+  return others
 }
 
 async function readBelow(session: Session, base: string, signal: AbortSignal): Promise<Standing[]> {
@@ -181,7 +188,7 @@ function inOrder(found: readonly Standing[]): Observed<DirectoryResource>[] {
   return [
     ...domains.map(domain => withDrift(domain, accountsOf.get(domain.resource.domain) ?? [])).toSorted(byKey),
     ...[...accounts.values()].toSorted(byKey),
-  ].map(({ resource, mark }) => ({ resource, mark }))
+  ].map(({ resource, mark, writer }) => ({ resource, mark, ...(writer && { writer }) }))
 }
 
 function byKey(a: Standing, b: Standing): number {

@@ -6,6 +6,7 @@
 import { GreaterThanEqualsFilter } from 'ldapts'
 import type { Clock } from '../../agent/core/clock.ts'
 import { ProviderFailure } from '../provider.ts'
+import { compactDn } from './dn.ts'
 import { allOf, askOnce, equals, noneOf, type Session } from './read.ts'
 
 const pollMs = 2_000
@@ -43,10 +44,9 @@ async function quietly<T>(ask: () => Promise<T | undefined>): Promise<T | undefi
 async function findSuffix(session: Session, signal: AbortSignal): Promise<string | undefined> {
   const [root] = (await askOnce(session, { base: '', scope: 'base', attributes: ['namingContexts'] }, signal)) ?? []
   const contexts = [root?.['namingContexts'] ?? []].flat().map(String)
-  const compact = (dn: string) => dn.toLowerCase().replaceAll(/\s*([,=])\s*/g, '$1')
-  const base = compact(session.tree.base)
+  const base = compactDn(session.tree.base)
   return contexts
-    .filter(context => base === compact(context) || base.endsWith(`,${compact(context)}`))
+    .filter(context => base === compactDn(context) || base.endsWith(`,${compactDn(context)}`))
     .toSorted((a, b) => b.length - a.length)[0]
 }
 
