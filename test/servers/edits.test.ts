@@ -17,7 +17,11 @@ describeServers('OpenLDAP edited by hand', whyNoSlapd, () => {
   let slapd: Slapd
   let fleet: Fleet
   let story: Story
-  const edits = directoryEdits(() => slapd)
+  const incidents = new Map<string, string>()
+  const edits = directoryEdits(
+    () => slapd,
+    domain => incidents.get(domain) ?? '',
+  )
   let foreigners: () => readonly string[]
   let before: readonly string[]
 
@@ -29,8 +33,11 @@ describeServers('OpenLDAP edited by hand', whyNoSlapd, () => {
     await fleet.apply({
       directory: `directory: { kind: ldap, url: "${url}", base: "${base}", bindDn: "${agentDn}", password: ${secret}, startTls: true, ca: ${caFile} }`,
     })
-    for (const scope of ['retenida.cu', 'mlopez@castigada.cu'])
-      expect((await fleet.estate.json(['suspend', scope, '--class', 'spam', '--reason', 'x'])).exit).toBe(0)
+    for (const scope of ['retenida.cu', 'mlopez@castigada.cu']) {
+      const { exit, json } = await fleet.estate.json(['suspend', scope, '--class', 'spam', '--reason', 'x'])
+      expect(exit).toBe(0)
+      incidents.set(scope.split('@').at(-1) ?? '', json.incident)
+    }
     foreigners = addForeigners(slapd, ['cuota.cu', 'alias.cu', 'retenida.cu'])
     before = foreigners()
     story = await fleet.tell(edits)

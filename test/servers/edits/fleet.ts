@@ -23,6 +23,8 @@ export type Edit = {
   readonly by?: () => string
   /** Contested as well, but nothing of it stands: what is not ours has taken its place. */
   readonly ousted?: () => readonly string[]
+  /** The incident that it goes against. */
+  readonly incident?: () => string
   /** Looks at the server itself, after it was all put back. */
   readonly check?: () => void | Promise<void>
 }
@@ -146,5 +148,15 @@ export async function expectTold(story: Story, edit: Edit): Promise<void> {
   const recorded = found.flatMap(({ personal }) => personal.refs.map(wordOf))
   expect(own(recorded), 'the register').toEqual(own(drift.map(({ ref }) => wordOf(ref))))
   for (const { actor } of found) expect(actor).toEqual({ person: 'unknown', role: 'unknown' })
+  // What is gone has nobody's name on it any more.
+  const told = edit.by === undefined ? [] : drift.filter(({ action }) => action === 'update')
+  for (const change of drift) expect(change.lastEdit?.by).toBe(told.includes(change) ? edit.by?.() : undefined)
+  const writers = found.flatMap(({ personal }) => personal.writers)
+  for (const { ref, lastEdit } of told) expect(writers).toContainEqual({ ref, ...lastEdit })
+  for (const { lastEdit } of told) expect(story.text).toContain(`${lastEdit.by}, ${lastEdit.at}`)
+  const held = entries.filter(({ kind, subject }) => kind === 'drift.found' && subject === edit.incident?.())
+  expect(own(held.flatMap(({ personal }) => personal.refs.map(wordOf)))).toEqual(
+    edit.incident === undefined ? [] : own(recorded),
+  )
   await edit.check?.()
 }

@@ -28,7 +28,7 @@ export function addForeigners(slapd: Slapd, domains: readonly string[]): () => r
 }
 
 /** Each in a domain of its own; nothing is asked of the server before they are carried out. */
-export function directoryEdits(server: () => Slapd): readonly Edit[] {
+export function directoryEdits(server: () => Slapd, incidentOn: (domain: string) => string): readonly Edit[] {
   const tree = () => `ou=domains,${server().base}`
   const account = (name: string, domain: string) => `mail=${name}@${domain},dc=${domain},${tree()}`
   const modify = (dn: string, ...lines: string[]) =>
@@ -159,6 +159,7 @@ export function directoryEdits(server: () => Slapd): readonly Edit[] {
         replace(account('mlopez', 'retenida.cu'), 'mwDomainStatus', 'active')
       },
       drift: () => ['update domain retenida.cu'],
+      incident: () => incidentOn('retenida.cu'),
       check: () => {
         expectValues(`dc=retenida.cu,${tree()}`, 'mwLoginStatus', 'suspended')
         expectValues(account('mlopez', 'retenida.cu'), 'mwDomainStatus', 'suspended')
@@ -167,6 +168,7 @@ export function directoryEdits(server: () => Slapd): readonly Edit[] {
     ldapEdit('castigada', 'a suspended account is opened', {
       act: () => replace(account('mlopez', 'castigada.cu'), 'mwAccountStatus', 'active'),
       drift: () => ['update account mlopez@castigada.cu'],
+      incident: () => incidentOn('castigada.cu'),
       check: () => expectValues(account('mlopez', 'castigada.cu'), 'mwAccountStatus', 'suspended'),
     }),
   ]
