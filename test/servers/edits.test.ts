@@ -33,7 +33,7 @@ describeServers('OpenLDAP edited by hand', whyNoSlapd, () => {
     await fleet.apply({
       directory: `directory: { kind: ldap, url: "${url}", base: "${base}", bindDn: "${agentDn}", password: ${secret}, startTls: true, ca: ${caFile} }`,
     })
-    for (const scope of ['retenida.cu', 'mlopez@castigada.cu']) {
+    for (const scope of ['retenida.cu', 'mlopez@castigada.cu', 'mlopez@ocultada.cu']) {
       const { exit, json } = await fleet.estate.json(['suspend', scope, '--class', 'spam', '--reason', 'x'])
       expect(exit).toBe(0)
       incidents.set(scope.split('@').at(-1) ?? '', json.incident)
@@ -48,6 +48,27 @@ describeServers('OpenLDAP edited by hand', whyNoSlapd, () => {
   })
 
   for (const edit of edits) test(edit.name, () => expectTold(story, edit))
+
+  test('a hold that we may not close again is told: its lever has failed, and is not called verified', async () => {
+    const levers = async (domain: string) =>
+      (await fleet.estate.json(['incident', 'show', incidents.get(domain) ?? ''])).json.levers
+    expect((await levers('ocultada.cu')).login).toBe('failed')
+    expect((await levers('castigada.cu')).login).toBe('verified')
+  })
+
+  test('what is contested is on record once, until somebody settles it', async () => {
+    const { estate } = fleet
+    const dn = `mail=mlopez@marca.cu,dc=marca.cu,ou=domains,${slapd.base}`
+    slapd.ldap('ldapdelete', `${dn}\n`)
+    await estate.json(['apply', '--yes'])
+    const { entries } = (await estate.json(['register', 'list'])).json
+    const of = (kind: string) => entries.filter((entry: any) => entry.kind === kind)
+    expect(of('contested.found')).toHaveLength(1)
+    expect(of('contested.ended')).toMatchObject([
+      { facts: { count: 1 }, personal: { refs: [{ key: 'mlopez@marca.cu' }] } },
+    ])
+    expect(slapd.search(dn, 'base', '(objectClass=*)', 'mwQuotaBytes')).toContain('mwQuotaBytes: 0')
+  })
 
   test('a thousand entries of others are as they were, to the byte', () => {
     expect(before).toHaveLength(foreignPeople)

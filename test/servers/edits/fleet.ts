@@ -154,6 +154,8 @@ export async function expectTold(story: Story, edit: Edit): Promise<void> {
   const writers = found.flatMap(({ personal }) => personal.writers)
   for (const { ref, lastEdit } of told) expect(writers).toContainEqual({ ref, ...lastEdit })
   for (const { lastEdit } of told) expect(story.text).toContain(`${lastEdit.by}, ${lastEdit.at}`)
+  const onRecord = entries.flatMap(({ kind, personal }) => (kind === 'contested.found' ? personal.objects : []))
+  expect(own(onRecord.map(({ ref }) => wordOf(ref))), 'contested, in the register').toEqual(lost)
   const held = entries.filter(({ kind, subject }) => kind === 'drift.found' && subject === edit.incident?.())
   expect(own(held.flatMap(({ personal }) => personal.refs.map(wordOf)))).toEqual(
     edit.incident === undefined ? [] : own(recorded),

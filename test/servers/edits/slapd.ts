@@ -165,6 +165,19 @@ export function directoryEdits(server: () => Slapd, incidentOn: (domain: string)
         expectValues(account('mlopez', 'retenida.cu'), 'mwDomainStatus', 'suspended')
       },
     }),
+    ldapEdit('ocultada', 'a suspended account is opened, and our mark altered so that we leave it alone', {
+      act: () =>
+        modify(
+          account('mlopez', 'ocultada.cu'),
+          'replace: mwMark',
+          'mwMark: mw1:11111111111111111111111111111111',
+          '-',
+          'replace: mwAccountStatus',
+          'mwAccountStatus: active',
+        ),
+      contested: () => ['account mlopez@ocultada.cu'],
+      check: () => expectValues(account('mlopez', 'ocultada.cu'), 'mwAccountStatus', 'active'),
+    }),
     ldapEdit('castigada', 'a suspended account is opened', {
       act: () => replace(account('mlopez', 'castigada.cu'), 'mwAccountStatus', 'active'),
       drift: () => ['update account mlopez@castigada.cu'],
