@@ -19,7 +19,7 @@ import type { DirectoryResource } from '../../agent/standards/directory-resource
 import { type Observed, ProviderFailure, type Scope } from '../provider.ts'
 import { resultCodes } from './connection.ts'
 import { compactDn, type Tree } from './dn.ts'
-import { readAttributes, type Standing, toStanding, type Values, withDrift } from './entry.ts'
+import { readAttributes, type Standing, toStanding, withDrift } from './entry.ts'
 import { eachBounded, type Pool } from './pool.ts'
 
 /** What a request of the provider needs. */
@@ -241,21 +241,31 @@ export async function readMarkedAccounts(
   return found.filter(isAccount).filter(({ mark }) => mark !== null)
 }
 
-/** Which of these names an account that is not ours goes by, and that account's address. */
+/**
+ * Which of these names an account that is not ours goes by, and that account's address. An entry of ours that somebody
+ * renamed is not ours where it stands, and goes by its name still: a second one would let nobody in.
+ * @param marks of the objects that would take the names, with their keys.
+ */
 export async function readForeignHolders(
   session: Session,
   names: readonly string[],
+  marks: ReadonlyMap<string, string>,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
   const held = ['mail', 'mwAddress', 'mailLocalAddress']
-  const filter = allOf(noneOf(present('mwMark')), anyOf(...names.flatMap(name => held.map(type => equals(type, name)))))
+  const moved = [...marks.keys()].map(mark => equals('mwMark', mark))
+  const filter = allOf(
+    anyOf(noneOf(present('mwMark')), ...moved),
+    anyOf(...names.flatMap(name => held.map(type => equals(type, name)))),
+  )
   const entries = await askOnce(session, { base: session.tree.domains, scope: 'sub', filter }, signal)
   const wanted = new Set(names)
   const holders = new Map<string, string>()
   for (const entry of entries ?? []) {
     const standing = toStanding(entry, session.tree.place(entry.dn))
-    const values: Values = standing?.values ?? {}
-    for (const name of held.flatMap(type => values[type] ?? []))
+    const values = (type: string) => [entry[type] ?? []].flat().map(String)
+    if (standing !== undefined && marks.get(standing.mark ?? '') === standing.resource.key) continue
+    for (const name of held.flatMap(values))
       if (wanted.has(name.toLowerCase())) holders.set(name.toLowerCase(), standing?.resource.key ?? entry.dn)
   }
   return holders
