@@ -143,7 +143,13 @@ export function directoryEdits(server: () => Slapd, incidentOn: (domain: string)
         server().ldap('ldapmodify', `dn: ${account('mlopez', 'renombrada.cu')}\n${lines.join('\n')}\n`)
       },
       drift: () => ['create account mlopez@renombrada.cu'],
+      kept: () => ['create account mlopez@renombrada.cu'],
       foreign: () => ['account nueva@renombrada.cu'],
+      // Who logs in and gets mail as mlopez still does, with the password that was.
+      check: () => {
+        const found = server().search(tree(), 'sub', '(mwAddress=mlopez@renombrada.cu)', '1.1')
+        if (found.length !== 1) throw new Error(`the address stands ${found.length} times`)
+      },
     }),
     ldapEdit('mudada', 'a domain is moved out of the tree with all that is below it', {
       act: () => {
