@@ -1,15 +1,17 @@
 /**
- * Each server edited by hand, in ten ways and more: each edit is seen, attributed where the server tells who it was, and
- * treated by the policy of its kind, while a thousand objects of others stay as they were to the byte.
+ * OpenLDAP and the list servers edited by hand, in ten ways and more: each edit is seen, attributed where the server tells
+ * who it was, and treated by the policy of its kind, while a thousand objects of others stay as they were to the byte.
  */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startBind, whyNoBind } from './bind.ts'
-import { addForeigners as addForeignRecords, dnsEdits, foreignRecords, type Hand, heldDomain } from './edits/dns.ts'
+import { type MailmanServer, startMailman, whyNoMailman } from '../lists/mailman-server.ts'
+import { type MlmmjLists, makeLists, whyNoMlmmj } from '../lists/mlmmj-lists.ts'
+import { changes, incidents as incidentList, lists } from '../lists/sample.ts'
 import { createFleet, expectTold, type Fleet, type Story } from './edits/fleet.ts'
-import { bindHand, knotHand, pdnsHand } from './edits/hands.ts'
+import { mailmanEdits, mailmanHand, mlmmjEdits, mlmmjHand } from './edits/list-hands.ts'
+import { listEdits, peopleText } from './edits/lists.ts'
 import { addForeigners, directoryEdits, foreignPeople } from './edits/slapd.ts'
-import { startKnot, whyNoKnot } from './knot.ts'
-import { type Backend, startPdns, whyNoPdns } from './pdns.ts'
 import { type Slapd, startSlapd, whyNoSlapd } from './slapd.ts'
 import { describeServers } from './suite.ts'
 
@@ -41,7 +43,7 @@ describeServers('OpenLDAP edited by hand', whyNoSlapd, () => {
     foreigners = addForeigners(slapd, ['cuota.cu', 'alias.cu', 'retenida.cu'])
     before = foreigners()
     story = await fleet.tell(edits)
-  }, 60_000)
+  }, 180_000)
   afterAll(async () => {
     await fleet?.[Symbol.asyncDispose]()
     await slapd?.close()
@@ -78,90 +80,75 @@ describeServers('OpenLDAP edited by hand', whyNoSlapd, () => {
   })
 })
 
-type Secrets = (name: string, value: string) => string
+const topics = `topics: { changes: ${changes}, modifications: ${changes}, incidents: ${incidentList} }`
 
-/** A name server with its line of the configuration, and the hand that edits it. */
-type NameServer = {
-  readonly line: (secret: Secrets) => string
-  readonly hand: Hand
-  readonly stop: () => Promise<void>
-}
+describeServers('mlmmj edited by hand', whyNoMlmmj, () => {
+  let made: MlmmjLists
+  let fleet: Fleet
+  let story: Story
+  const foreigners = Array.from({ length: 1_000 }, (_, index) => `d-ajeno${index}@third.example`)
+  const edits = [...listEdits(() => mlmmjHand(made)), ...mlmmjEdits(() => made)]
 
-async function openPdns(backend: Backend): Promise<NameServer> {
-  const pdns = await startPdns(backend)
-  return {
-    line: secret => `dns: { kind: powerdns, url: "${pdns.url}", apiKey: ${secret('pdns', pdns.key.reveal())} }`,
-    hand: pdnsHand(pdns, backend),
-    stop: pdns.close,
-  }
-}
-
-const nameServers: Readonly<Record<string, { whyNot: () => string | null; open: () => Promise<NameServer> }>> = {
-  'PowerDNS on gsqlite3': { whyNot: whyNoPdns, open: () => openPdns('gsqlite3') },
-  'PowerDNS on lmdb': { whyNot: whyNoPdns, open: () => openPdns('lmdb') },
-  BIND: {
-    whyNot: whyNoBind,
-    async open() {
-      const bind = await startBind()
-      const { folder, include, rndc } = bind.zoneMaking
-      const making = `zones: { making: bind, folder: ${folder}, include: ${include}, command: ${JSON.stringify(rndc)} }`
-      return { line: secret => rfc2136Line(bind, making, secret), hand: bindHand(bind), stop: bind.stop }
-    },
-  },
-  Knot: {
-    whyNot: whyNoKnot,
-    async open() {
-      const knot = await startKnot()
-      const { folder, knotc } = knot.zoneMaking
-      const making = `zones: { making: knot, folder: ${folder}, command: ${JSON.stringify(knotc)} }`
-      return { line: secret => rfc2136Line(knot, making, secret), hand: knotHand(knot), stop: knot.stop }
-    },
-  },
-}
-
-function rfc2136Line(
-  { server, key }: Pick<Awaited<ReturnType<typeof startBind>>, 'server' | 'key'>,
-  making: string,
-  secret: Secrets,
-): string {
-  const keyText = `{ name: ${key.name}, algorithm: ${key.algorithm}, secret: ${secret('tsig', key.secret.reveal())} }`
-  return `dns: { kind: rfc2136, server: "${server}", key: ${keyText}, ${making} }`
-}
-
-for (const [name, { whyNot, open }] of Object.entries(nameServers))
-  describeServers(`${name} edited by hand`, whyNot, () => {
-    let server: NameServer
-    let fleet: Fleet
-    let story: Story
-    const selectorOf = async (zone: string) => {
-      const { json } = await fleet.estate.json(['register', 'list', '--kind', 'dkim.created'])
-      return json.entries.find((entry: any) => entry.facts.domain === zone).facts.selector
-    }
-    let foreigners: () => readonly string[]
-    let before: readonly string[]
-    const edits = dnsEdits(() => server.hand, selectorOf)
-
-    beforeAll(async () => {
-      server = await open()
-      fleet = await createFleet(edits.map(({ domain }) => domain))
-      await fleet.apply({ dns: server.line(fleet.secret) })
-      expect((await fleet.estate.json(['suspend', heldDomain, '--class', 'spam', '--reason', 'x'])).exit).toBe(0)
-      foreigners = await addForeignRecords(server.hand)
-      before = foreigners()
-      story = await fleet.tell(edits)
-    }, 60_000)
-    afterAll(async () => {
-      await fleet?.[Symbol.asyncDispose]()
-      await server?.stop()
-    })
-
-    for (const edit of edits) test(edit.name, () => expectTold(story, edit))
-
-    test('a thousand records of others are as they were, the serial of their zone included', () => {
-      // With the SOA and the NS of the zone that is theirs.
-      expect(before).toHaveLength(foreignRecords + 2)
-      expect(foreigners()).toEqual(before)
-      expect(story.seen.crowd).toBeGreaterThanOrEqual(foreignRecords / 2)
-      expect(story.left.crowd).toBe(story.seen.crowd)
-    })
+  beforeAll(async () => {
+    made = makeLists(lists)
+    fleet = await createFleet(
+      edits.map(({ domain }) => domain),
+      peopleText,
+    )
+    // In the very file that our directors stand in, by the first letter.
+    writeFileSync(join(made.folderOf(changes), 'subscribers.d/d'), `${foreigners.join('\n')}\n`)
+    await fleet.apply({ lists: `lists: { kind: mlmmj, folder: ${made.root}, ${topics} }` })
+    story = await fleet.tell(edits)
+  }, 180_000)
+  afterAll(async () => {
+    await fleet?.[Symbol.asyncDispose]()
+    made?.remove()
   })
+
+  for (const edit of edits) test(edit.name, () => expectTold(story, edit))
+
+  test('a thousand members of others are as they were, in their order', () => {
+    expect(story.left.crowd).toBe(foreigners.length)
+    const { lines } = mlmmjHand(made)
+    expect(lines(changes).filter(line => line.startsWith('d-ajeno'))).toEqual(foreigners)
+  })
+})
+
+describeServers('Mailman edited by hand', whyNoMailman, () => {
+  let server: MailmanServer
+  let fleet: Fleet
+  let story: Story
+  const foreigners = Array.from({ length: 100 }, (_, index) => `ajeno${index}@third.example`)
+  const hand = () => mailmanHand(server, join(fleet.estate.state, 'lists'))
+  const edits = [...listEdits(hand), ...mailmanEdits(hand)]
+  const crowd = async () => (await hand().members(changes)).filter(line => line.includes('ajeno'))
+  let before: readonly string[]
+
+  beforeAll(async () => {
+    server = await startMailman()
+    await server.call('POST', '/domains', [['mail_host', 'lists.example']])
+    for (const list of lists) expect((await server.call('POST', '/lists', [['fqdn_listname', list]]))[0]).toBe(201)
+    server.addMembers(changes.replace('@', '.'), foreigners)
+    fleet = await createFleet(
+      edits.map(({ domain }) => domain),
+      peopleText,
+    )
+    const secret = fleet.secret('mailman', server.password)
+    const line = `lists: { kind: mailman, url: "${server.url}", password: ${secret}, ${topics} }`
+    await fleet.apply({ lists: line })
+    before = await crowd()
+    story = await fleet.tell(edits)
+  }, 180_000)
+  afterAll(async () => {
+    await fleet?.[Symbol.asyncDispose]()
+    await server?.stop()
+  })
+
+  for (const edit of edits) test(edit.name, () => expectTold(story, edit))
+
+  test('members of others are as they were, with what they asked for', async () => {
+    expect(before).toHaveLength(foreigners.length)
+    expect(await crowd()).toEqual(before)
+    expect(story.left.crowd).toBe(foreigners.length)
+  })
+})

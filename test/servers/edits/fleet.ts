@@ -75,15 +75,15 @@ export type Fleet = AsyncDisposable & {
   tell(edits: readonly Edit[]): Promise<Story>
 }
 
-/** @param manifests by the name of their domain, where a plain institution will not do. */
-export async function createFleet(domains: readonly string[], manifests: Readonly<Record<string, string>> = {}) {
+const plainText = (domain: string) => institutionText(domain.split('.')[0] ?? domain, { domain })
+
+/** @param textOf the manifest of a domain, where a plain institution will not do. */
+export async function createFleet(
+  domains: readonly string[],
+  textOf: (domain: string) => string = plainText,
+): Promise<Fleet> {
   const estate = await createEstate(
-    Object.fromEntries(
-      domains.map(domain => {
-        const name = domain.split('.')[0] ?? domain
-        return [`${name}.yaml`, manifests[domain] ?? institutionText(name, { domain })]
-      }),
-    ),
+    Object.fromEntries(domains.map(domain => [`${domain.split('.')[0]}.yaml`, textOf(domain)])),
   )
   const look = async (): Promise<Looked> => {
     const plan = await estate.json(['plan'])
