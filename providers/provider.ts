@@ -12,8 +12,18 @@ import type { Seen } from '../agent/model/verify.ts'
 /** `all`, or the domains named (each with everything below it). */
 export type Scope = 'all' | { readonly domains: readonly string[] }
 
-/** What stands in the system. `mark` is the ownership mark found on the object, null when there is none. */
-export type Observed<R extends Resource = Resource> = { readonly resource: R; readonly mark: string | null }
+/** Who wrote an object last, in the words of its system, and when (ms since 1970). A DN may name a person. */
+export type LastWriter = { readonly by: string; readonly at: number }
+
+/**
+ * What stands in the system. `mark` is the ownership mark found on the object, null when there is none. `writer` only
+ * where the system itself keeps it, and only when it was not us.
+ */
+export type Observed<R extends Resource = Resource> = {
+  readonly resource: R
+  readonly mark: string | null
+  readonly writer?: LastWriter
+}
 
 export type FailureKind =
   | 'unreachable'

@@ -42,9 +42,11 @@ function sourceOf(change: Change): string {
     : `  [${change.source.file}:${change.source.line}]`
 }
 
-function changeLine(change: Change, paint: Paint): string {
+function changeLine(change: Change, say: Say, paint: Paint): string {
   const name = printable(`${change.ref.kind} ${change.ref.key}`)
-  const tail = paint('dim', `${change.why === 'manifest' ? '' : `  (${change.why})`}${sourceOf(change)}`)
+  const why = change.why === 'manifest' ? '' : `  (${change.why})`
+  const edit = change.lastEdit === undefined ? '' : `  ${printable(say('lastEdit', change.lastEdit))}`
+  const tail = paint('dim', `${why}${sourceOf(change)}${edit}`)
   switch (change.action) {
     case 'create':
       return `${paint('add', '+')} ${name}  ${printable(describe(change.after))}${tail}`
@@ -93,7 +95,7 @@ function nothingLine({ refusals, held, contested, diagnostics }: Left, say: Say)
 }
 
 export function renderPlan(view: PlanView, say: Say, paint: Paint): string[] {
-  const lines = view.changes.slice(0, linesMax).map(change => changeLine(change, paint))
+  const lines = view.changes.slice(0, linesMax).map(change => changeLine(change, say, paint))
   if (view.changes.length > linesMax) lines.push(say('moreLines', { count: view.changes.length - linesMax }))
   for (const domain of view.keys.slice(0, linesMax)) lines.push(`${paint('add', '+')} ${say('keyToMake', { domain })}`)
   const count = (action: Change['action']) => view.changes.filter(change => change.action === action).length

@@ -9,7 +9,7 @@ import { decide } from '../decision/decide.ts'
 import type { Snapshot } from '../decision/snapshot.ts'
 import type { Incident, LeverState } from '../incident/incident.ts'
 import { openIncidents } from '../incident/lifecycle.ts'
-import { type DoorReport, doorEntries, isOpenOnHosts } from '../incident/mail-doors.ts'
+import { type DoorReport, doorEntries, isOpenOnHosts, reopenedEntries } from '../incident/mail-doors.ts'
 import { leverEntries } from '../incident/recovery.ts'
 import type { Lever } from '../model/incident.ts'
 import type { DirectoryAccount, DirectoryDomain } from '../model/resource.ts'
@@ -47,7 +47,7 @@ type Looked = {
 /** @returns why the directory could not be asked, if so: its levers count as failed then, and everything else goes on. */
 async function recordLevers({ engine, live, reports }: Looked, signal: AbortSignal): Promise<readonly string[]> {
   const by = { actor: daemonActor, at: engine.parts.clock.now() }
-  await engine.append(doorEntries(engine.history.incidents, reports, by))
+  await engine.append([...reopenedEntries(reports, by.at), ...doorEntries(engine.history.incidents, reports, by)])
   const open = openIncidents(engine.history.incidents).filter(({ drill }) => !drill)
   const world = engine.world()
   const domains = [...new Set(open.map(incident => incident.scope.domain))]

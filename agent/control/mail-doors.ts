@@ -7,8 +7,16 @@ import {
   ProviderFailure,
 } from '../../providers/provider.ts'
 import type { Log } from '../core/log.ts'
+import type { Incidents } from '../incident/incident.ts'
 import { openHolds } from '../incident/lifecycle.ts'
-import { type DoorReport, type DoorTask, deniedDomains, doorTasks, queuesToOpen } from '../incident/mail-doors.ts'
+import {
+  type DoorReport,
+  type DoorTask,
+  deniedDomains,
+  doorTasks,
+  queuesToOpen,
+  reopenedOf,
+} from '../incident/mail-doors.ts'
 import type { DomainName } from '../model/name.ts'
 import type { Engine } from '../reconcile/engine.ts'
 
@@ -29,7 +37,7 @@ export async function workMailDoors(
   )
   const denied = deniedDomains(holds)
   const done = await Promise.all(
-    hosts.map(host => workHost(host, { closing, opening, denied }, signal, engine.parts.log)),
+    hosts.map(host => workHost(host, { closing, opening, denied, incidents }, signal, engine.parts.log)),
   )
   return { reports: done.flatMap(({ reports }) => reports), failures: done.flatMap(({ failures }) => failures) }
 }
@@ -38,11 +46,13 @@ type Work = {
   readonly closing: readonly DoorTask[]
   readonly opening: readonly DoorTask[]
   readonly denied: ReadonlyMap<DomainName, string>
+  /** With the doors as they were left. */
+  readonly incidents: Incidents
 }
 
 async function workHost(
   host: MailHost,
-  { closing, opening, denied }: Work,
+  { closing, opening, denied, incidents }: Work,
   signal: AbortSignal,
   log: Log,
 ): Promise<DoorWork> {
@@ -52,8 +62,13 @@ async function workHost(
     const doors = host.doors.filter((door): door is MailDoor => task.doors.includes(door))
     if (doors.length === 0) return
     try {
+      const left = incidents.byId.get(task.incident)?.doors
+      const known = (door: string) => left?.get(`${host.name}/${door}`)
+      const watched = act === 'close' && doors.some(door => known(door) !== undefined)
+      const before = watched ? await host.observe(task.scope, signal) : []
+      const reopened = new Map(before.map(state => [state.door, reopenedOf(known(state.door), state)]))
       const states = await host[act](task.scope, doors, signal)
-      reports.push(...states.map(state => toReport(task, host, state)))
+      reports.push(...states.map(state => toReport(task, host, state, reopened.get(state.door))))
     } catch (error) {
       if (!(error instanceof ProviderFailure)) throw error
       failures.push(`${host.name}: ${error.message}`)
@@ -65,7 +80,7 @@ async function workHost(
   // The line first: whoever is thrown out after it stays out.
   if (host.logins !== undefined)
     try {
-      reports.push(...(await denyLogins(host.name, host.logins, denied)))
+      reports.push(...(await denyLogins(host.name, host.logins, { denied, incidents })))
     } catch (error) {
       if (!(error instanceof ProviderFailure)) throw error
       failures.push(`${host.name}: ${error.message}`)
@@ -82,25 +97,28 @@ async function workHost(
 async function denyLogins(
   host: string,
   logins: DomainLogins,
-  denied: ReadonlyMap<DomainName, string>,
+  { denied, incidents }: Pick<Work, 'denied' | 'incidents'>,
 ): Promise<DoorReport[]> {
   const before = new Set(await logins.closed())
   const gone = [...before].filter(domain => !denied.has(domain))
   if (gone.length > 0) await logins.open(gone)
   const missing = [...denied.keys()].filter(domain => !before.has(domain))
   const closed = new Set(missing.length > 0 ? await logins.close(missing) : before)
-  return [...denied].map(([domain, incident]) => ({
-    incident,
-    host,
-    door: 'logins',
-    open: closed.has(domain) ? 0 : 1,
-    held: 0,
-    failed: false,
-  }))
+  return [...denied].map(([domain, incident]) => {
+    const known = incidents.byId.get(incident)?.doors.get(`${host}/logins`)
+    const found = { door: 'logins', open: before.has(domain) ? 0 : 1, held: 0 }
+    const open = closed.has(domain) ? 0 : 1
+    return { ...found, incident, host, open, failed: false, reopened: reopenedOf(known, found) }
+  })
 }
 
-function toReport({ incident }: DoorTask, host: MailHost, { door, open, held }: DoorState): DoorReport {
-  return { incident, host: host.name, door, open, held, failed: false }
+function toReport(
+  { incident }: DoorTask,
+  host: MailHost,
+  { door, open, held }: DoorState,
+  reopened: number | undefined,
+): DoorReport {
+  return { incident, host: host.name, door, open, held, failed: false, reopened: reopened ?? 0 }
 }
 
 /** An incident may have more than one task at a door (collector and administrator): what stands open adds up. */
@@ -114,6 +132,7 @@ function merged(reports: readonly DoorReport[]): DoorReport[] {
       open: counted.length === 0 ? null : counted.reduce((sum, open) => sum + open, 0),
       held: same.reduce((sum, { held }) => sum + held, 0),
       failed: same.some(({ failed }) => failed),
+      reopened: same.reduce((sum, { reopened = 0 }) => sum + reopened, 0),
     }
   })
 }

@@ -321,6 +321,10 @@ export const actPhrases = {
     es: 'lleva nuestra marca, pero el registro no lo conoce',
     en: 'carries our mark, but the register does not know it',
   },
+  'name-taken': {
+    es: 'su nombre lo ocupan registros que no se hicieron aquí, y con ellos no puede estar',
+    en: 'its name is taken by records that were not made here, and it cannot stand beside them',
+  },
   released: { es: 'restablecido', en: 'released' },
   annulled: { es: 'declarado infundado', en: 'declared unfounded' },
 } as const satisfies Readonly<Record<string, Phrase>>

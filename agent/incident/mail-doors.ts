@@ -57,7 +57,33 @@ export function deniedDomains(holds: readonly Hold[]): ReadonlyMap<DomainName, s
 }
 
 /** How a door of a host stands for an incident; `failure` where the host did not answer. */
-export type DoorReport = Door & { readonly incident: string; readonly host: string; readonly door: string }
+export type DoorReport = Door & {
+  readonly incident: string
+  readonly host: string
+  readonly door: string
+  /** How much somebody had opened since we closed it; it is closed again. */
+  readonly reopened?: number
+}
+
+/** New mail of the scope is nobody's edit: it comes as long as anybody writes. Held mail leaves the hold by hand only. */
+export function reopenedOf(
+  known: Door | undefined,
+  found: { readonly door: string; readonly open: number | null; readonly held: number },
+): number {
+  if (known === undefined || known.failed) return 0
+  if (found.door === 'queue') return Math.max(0, known.held - found.held)
+  return known.open === 0 ? (found.open ?? 0) : 0
+}
+
+/** Somebody's edit that goes against an incident is an event of it; who it was, no mail server tells (R10). */
+export function reopenedEntries(reports: readonly DoorReport[], at: Instant): NewEntry[] {
+  return reports.flatMap(({ incident: id, host, door, reopened = 0 }): NewEntry[] => {
+    if (reopened === 0) return []
+    const facts = { incident: id, host, door, count: reopened }
+    const actor = { person: 'unknown', role: 'unknown' }
+    return [{ kind: 'suspension.reopened', actor, at: formatInstant(at), subject: id, rule: 'R10', facts }]
+  })
+}
 
 /** True when a host tells of something open that the lever closes, or could not be asked. */
 export function isOpenOnHosts(lever: Lever, reports: readonly DoorReport[]): boolean {

@@ -7,7 +7,15 @@ import type { Ref, Resource } from './resource.ts'
 /** Why a change is planned: a manifest, an edit by someone else put back, a hold, its release, or an end. */
 export type Why = 'manifest' | 'drift' | 'hold' | 'release' | 'withdrawal' | 'removal'
 
-type Cause = { readonly ref: Ref; readonly why: Why; readonly source: Place | { readonly incident: string } | null }
+/** Who wrote the object last before a drift was found, where its system tells; `at` is an instant as text. */
+export type LastEdit = { readonly by: string; readonly at: string }
+
+type Cause = {
+  readonly ref: Ref
+  readonly why: Why
+  readonly source: Place | { readonly incident: string } | null
+  readonly lastEdit?: LastEdit
+}
 
 export type Change<R extends Resource = Resource> =
   | (Cause & { readonly action: 'create'; readonly before: null; readonly after: R })
@@ -38,6 +46,15 @@ export type Refusal = {
   readonly refs: readonly Ref[]
 }
 
+/**
+ * `exists`: somebody made it. `mark-lost`: we made it, and it lost our mark. `not-in-register`: the register does not
+ * know it. `name-taken`: it cannot stand beside what somebody put at its name.
+ */
+export type Contested = {
+  readonly ref: Ref
+  readonly reason: 'exists' | 'mark-lost' | 'not-in-register' | 'name-taken'
+}
+
 /** A change that would happen without the incident. */
 export type Held = { readonly ref: Ref; readonly incident: string }
 
@@ -53,7 +70,7 @@ export type Plan = {
   readonly refusals: readonly Refusal[]
   readonly held: readonly Held[]
   /** Objects that are in the way and not ours: reported, untouched. */
-  readonly contested: readonly { readonly ref: Ref; readonly reason: 'exists' | 'mark-lost' | 'not-in-register' }[]
+  readonly contested: readonly Contested[]
   /** Changes that the provider can't hold; `diagnostics` says why. */
   readonly unsupported: number
   readonly diagnostics: readonly Diagnostic[]

@@ -1,14 +1,13 @@
 /** Compares what should stand with what does. Pure. Never plans a change to an object that is not ours by both keys. */
 
 import type { Observed } from '../../providers/provider.ts'
+import { formatInstant } from '../core/clock.ts'
 import { digestOf } from '../core/digest.ts'
 import { type Desired, type DesiredSet, domainOfResource } from '../desired/desired.ts'
-import type { Change, Held, Why } from '../model/change.ts'
+import type { Change, Contested, Held, Why } from '../model/change.ts'
 import { formatRef, type Ref, type Resource, refOf } from '../model/resource.ts'
 import { type History, unknownDigest } from '../world/history.ts'
 import { markOf } from './ownership.ts'
-
-export type Contested = { readonly ref: Ref; readonly reason: 'exists' | 'mark-lost' | 'not-in-register' }
 
 export type Difference = {
   readonly changes: readonly Change[]
@@ -45,24 +44,52 @@ function whyOf(input: DiffInput, wanted: Desired, before: Resource | null): Why 
   return 'manifest'
 }
 
-function judgeWanted(input: DiffInput, wanted: Desired, found: Observed | undefined): Change | Contested | null {
+/**
+ * Somebody's RRsets beside which a new one of ours cannot stand: an alias has its name to itself (RFC 1034 section
+ * 3.6.2). Such a change would be refused by every server at every pass, so it is no change; it is told.
+ */
+function foreignNames({ installation, observed, history }: DiffInput): (resource: Resource) => boolean {
+  let taken: Map<string, 'alias' | 'others'> | undefined
+  const look = () => {
+    const found = new Map<string, 'alias' | 'others'>()
+    for (const { resource, mark } of observed) {
+      // Records that are there and not served are in nobody's way.
+      if (resource.kind !== 'rrset' || resource.values.length === 0) continue
+      const ref = refOf(resource)
+      if (mark === markOf(installation, ref) && history.owned.has(formatRef(ref))) continue
+      found.set(`${resource.zone}/${resource.owner}`, resource.type === 'CNAME' ? 'alias' : 'others')
+    }
+    return found
+  }
+  return resource => {
+    if (resource.kind !== 'rrset') return false
+    // Seldom asked: only where something of ours is missing.
+    taken ??= look()
+    const by = taken.get(`${resource.zone}/${resource.owner}`)
+    return by === 'alias' || (by === 'others' && resource.type === 'CNAME')
+  }
+}
+
+function judgeWanted(
+  input: DiffInput,
+  wanted: Desired,
+  found: Observed | undefined,
+  isTaken: (resource: Resource) => boolean,
+): Change | Contested | null {
   const ref = refOf(wanted.resource)
   const key = formatRef(ref)
   const source = wanted.holds[0] !== undefined ? { incident: wanted.holds[0] } : wanted.source
+  if (found === undefined && isTaken(wanted.resource)) return { ref, reason: 'name-taken' }
   if (found === undefined)
     return { action: 'create', ref, before: null, after: wanted.resource, why: whyOf(input, wanted, null), source }
   const ours = found.mark === markOf(input.installation, ref)
   const known = input.history.owned.has(key)
   if (!ours || !known) return { ref, reason: ours ? 'not-in-register' : known ? 'mark-lost' : 'exists' }
   if (isSame(found.resource, wanted.resource)) return null
-  return {
-    action: 'update',
-    ref,
-    before: found.resource,
-    after: wanted.resource,
-    why: whyOf(input, wanted, found.resource),
-    source,
-  }
+  const why = whyOf(input, wanted, found.resource)
+  const { writer } = found
+  const lastEdit = why === 'drift' && writer && { lastEdit: { by: writer.by, at: formatInstant(writer.at) } }
+  return { action: 'update', ref, before: found.resource, after: wanted.resource, why, source, ...lastEdit }
 }
 
 /** As their canonical JSON would say: a resource is flat, of words, numbers and lists of words. */
@@ -82,8 +109,9 @@ export function diff(input: DiffInput): Difference {
   const contested: Contested[] = []
   const held: Held[] = []
   const found = new Map(input.observed.map(observed => [formatRef(refOf(observed.resource)), observed]))
+  const isTaken = foreignNames(input)
   for (const [key, wanted] of input.desired) {
-    const verdict = judgeWanted(input, wanted, found.get(key))
+    const verdict = judgeWanted(input, wanted, found.get(key), isTaken)
     if (verdict !== null) 'action' in verdict ? changes.push(verdict) : contested.push(verdict)
     const incident = wanted.holds[0] ?? input.holdOn(domainOfResource(wanted.resource))
     if (incident === undefined) continue

@@ -39,7 +39,12 @@ export type PlanInput = {
   readonly check: (resource: Resource) => readonly Diagnostic[]
 }
 
-export type Planned = { readonly plan: Plan; readonly vanished: readonly Ref[] }
+export type Planned = {
+  readonly plan: Plan
+  readonly vanished: readonly Ref[]
+  /** What the register has as contested, and is not any more. */
+  readonly settled: readonly Ref[]
+}
 
 /** Empty for what belongs to no domain: only a pass over everything covers it. */
 function domainOfRef(ref: Ref): string {
@@ -65,6 +70,7 @@ export function makePlan(input: PlanInput): Planned {
   )
   const isRead = (ref: Ref) => input.without?.has(ref.provider) !== true
   const wanted = readOnly(canonicalSet(desired(world, scope), input.canonical), isRead)
+  const covers = (ref: Ref) => isRead(ref) && (names === null || names.has(domainOfRef(ref)))
   const difference = diff({
     installation,
     desired: wanted,
@@ -75,7 +81,7 @@ export function makePlan(input: PlanInput): Planned {
     observed: input.observed,
     history,
     holdOn: domain => (domain === null ? undefined : holds.get(domain)),
-    covers: ref => isRead(ref) && (names === null || names.has(domainOfRef(ref))),
+    covers,
     withdrawn: domain => world.domains.get(domain as never)?.state === 'withdrawn',
   })
   const unsupported: Diagnostic[] = []
@@ -101,8 +107,12 @@ export function makePlan(input: PlanInput): Planned {
   const announced = ({ action, ref }: Change) =>
     action === 'create' && ref.kind === 'rrset' && ref.key.includes('._domainkey.') && keyed.has(domainOfRef(ref))
   const unlisted = scope === 'all' ? membersWithoutAddress(world) : []
+  const contested = new Set(difference.contested.map(({ ref }) => formatRef(ref)))
   return {
     vanished: difference.vanished,
+    settled: [...history.contested]
+      .filter(([key, { ref }]) => covers(ref) && !contested.has(key))
+      .map(([, { ref }]) => ref),
     plan: {
       version: 1,
       digest: digestOf({

@@ -13,7 +13,7 @@ import type { Log } from '../core/log.ts'
 import { withinScope } from '../desired/desired.ts'
 import type { Change, Outcome, Plan } from '../model/change.ts'
 import type { DomainName } from '../model/name.ts'
-import type { ProviderName, Ref, Resource } from '../model/resource.ts'
+import { formatRef, type ProviderName, type Ref, type Resource } from '../model/resource.ts'
 import type { AgentConfig, CheckedEstate, World } from '../model/world.ts'
 import type { Acceptance } from '../plan/guards.ts'
 import { keylessDomains, makePlan, type Planned, permitted } from '../plan/plan.ts'
@@ -293,6 +293,7 @@ export class Engine {
     const stopped = { plan: first, outcomes: [], keysMade: 0, stopped: true, converged: false, unreached: [] }
     if (options.approve?.(first) === 'stop') return stopped
     await this.recordDrift(first)
+    await this.recordContested(planned)
     let made: DomainName[] = []
     // Closing and opening doors waits for no key and no paper; the next pass makes up for both.
     if (lane !== 'incident') {
@@ -350,23 +351,52 @@ export class Engine {
     return outcomes
   }
 
-  /** Somebody else's edit of what is ours goes on record before it is put back; who it was is not known (R10). */
+  /**
+   * Somebody else's edit of what is ours goes on record before it is put back, for each incident that it goes against by
+   * itself (R10). The actor is not known: who a system says wrote last need not have made this edit, and may be a person,
+   * so it stands beside the tree.
+   */
   private async recordDrift({ changes }: Plan): Promise<void> {
     const drift = changes.filter(change => change.why === 'drift')
-    if (drift.length === 0) return
-    const incidents = drift.flatMap(({ source }) => (source !== null && 'incident' in source ? source.incident : []))
+    const byIncident = Map.groupBy(drift, ({ source }) =>
+      source !== null && 'incident' in source ? source.incident : null,
+    )
     const at = formatInstant(this.parts.clock.now())
-    await this.append([
-      {
-        kind: 'drift.found',
-        actor: { person: 'unknown', role: 'unknown' },
-        at,
-        subject: incidents[0] ?? 'providers',
-        rule: 'R10',
-        facts: { count: drift.length, incidents: [...new Set(incidents)] },
-        personal: { refs: drift.map(({ ref }) => ref) as unknown as Json },
-      },
-    ])
+    await this.append(
+      [...byIncident].map(([incident, own]): NewEntry => {
+        const writers = own.flatMap(({ ref, lastEdit }) => (lastEdit === undefined ? [] : [{ ref, ...lastEdit }]))
+        return {
+          kind: 'drift.found',
+          actor: { person: 'unknown', role: 'unknown' },
+          at,
+          subject: incident ?? 'providers',
+          rule: 'R10',
+          facts: { count: own.length, attributed: writers.length, incidents: incident === null ? [] : [incident] },
+          personal: { refs: own.map(({ ref }) => ref) as unknown as Json, writers: writers as unknown as Json },
+        }
+      }),
+    )
+  }
+
+  /** What is contested is written by nobody here, so it is on record from when it was first seen until it is so no more. */
+  private async recordContested({ plan, settled }: Planned): Promise<void> {
+    const known = this.history.contested
+    const found = plan.contested.filter(({ ref, reason }) => known.get(formatRef(ref))?.reason !== reason)
+    const at = formatInstant(this.parts.clock.now())
+    const common = { actor: daemonActor, at, subject: 'providers', rule: 'R21' }
+    const entries: NewEntry[] = []
+    if (found.length > 0) {
+      const facts = Object.fromEntries(
+        [...Map.groupBy(found, ({ reason }) => reason)].map(([reason, own]) => [reason, own.length]),
+      )
+      const personal = { objects: found as unknown as Json }
+      entries.push({ ...common, kind: 'contested.found', facts: { count: found.length, ...facts }, personal })
+    }
+    if (settled.length > 0) {
+      const personal = { refs: settled as unknown as Json }
+      entries.push({ ...common, kind: 'contested.ended', facts: { count: settled.length }, personal })
+    }
+    await this.append(entries)
   }
 
   private async endOwnership(refs: readonly Ref[], actor: Actor): Promise<void> {

@@ -7,6 +7,7 @@ import { type Instant, parseInstant } from '../core/clock.ts'
 import type { Digest } from '../core/digest.ts'
 import { applyEntry as applyIncidentEntry, emptyIncidents, type Incidents } from '../incident/lifecycle.ts'
 import { applyTokenEntry, emptyTokens, type Tokens } from '../incident/people.ts'
+import type { Contested } from '../model/change.ts'
 import type { InstitutionEstate } from '../model/entity.ts'
 import type { DomainName } from '../model/name.ts'
 import { formatRef, type Ref } from '../model/resource.ts'
@@ -39,6 +40,8 @@ export type History = {
   readonly dkim: Map<DomainName, DkimKey>
   /** By `formatRef`. */
   readonly owned: Map<string, Owned>
+  /** Known to stand in the way or to have lost our mark, by `formatRef`: put on record once, until it ends. */
+  readonly contested: Map<string, Contested>
   /** Applied deletes, for the limit over rolling 24 hours. */
   readonly deletes: { readonly at: Instant; readonly count: number; readonly accepted: boolean }[]
   /** By mail host, then by `heldKey`. */
@@ -77,6 +80,7 @@ export function emptyHistory(): History {
     accepted: new Map(),
     dkim: new Map(),
     owned: new Map(),
+    contested: new Map(),
     deletes: [],
     heldMail: new Map(),
     incidents: emptyIncidents,
@@ -112,6 +116,13 @@ export function foldEntry(history: History, entry: Stored): void {
     case 'objects.adopted':
       for (const { ref, digest } of (entry.personal?.['objects'] ?? []) as unknown as readonly AdoptedObject[])
         history.owned.set(formatRef(ref), { ref, digest, heldBy: null })
+      break
+    case 'contested.found':
+      for (const found of (entry.personal?.['objects'] ?? []) as unknown as readonly Contested[])
+        history.contested.set(formatRef(found.ref), found)
+      break
+    case 'contested.ended':
+      for (const ref of (entry.personal?.['refs'] ?? []) as readonly Ref[]) history.contested.delete(formatRef(ref))
       break
     case 'mail.held':
     case 'mail.unheld':

@@ -93,8 +93,10 @@ function surroundingsOf(
     const known = holders.get(chunk)
     if (known !== undefined) return known
     const start = chunk * changesAskedAtOnce
-    const names = phase.slice(start, start + changesAskedAtOnce).flatMap(namesTaken)
-    const asked = names.length === 0 ? Promise.resolve(new Map()) : readForeignHolders(session, names, signal)
+    const asking = phase.slice(start, start + changesAskedAtOnce)
+    const names = asking.flatMap(namesTaken)
+    const marks = new Map(asking.map(({ mark, change }) => [mark, change.ref.key]))
+    const asked = names.length === 0 ? Promise.resolve(new Map()) : readForeignHolders(session, names, marks, signal)
     holders.set(chunk, asked)
     return asked
   }
@@ -128,8 +130,11 @@ function surroundingsOf(
   }
 }
 
-function namesTaken({ change }: DirectoryChange): string[] {
-  return change.after?.kind === 'account' ? [change.after.address, ...change.after.aliases] : []
+/** What an account goes by already it takes from nobody: least of all may a stranger's entry keep it from being closed. */
+function namesTaken({ change: { before, after }, adopt }: DirectoryChange): string[] {
+  if (after?.kind !== 'account') return []
+  const held = new Set(before?.kind === 'account' && adopt !== true ? [before.address, ...before.aliases] : [])
+  return [after.address, ...after.aliases].filter(name => !held.has(name))
 }
 
 async function makeRoom(

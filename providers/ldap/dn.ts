@@ -75,6 +75,11 @@ function escapeValue(value: string): string {
   )
 }
 
+/** For comparing names whose attributes ignore case, as those of agents and suffixes do. */
+export function compactDn(dn: string): string {
+  return dn.toLowerCase().replaceAll(/\s*([,=])\s*/g, '$1')
+}
+
 /** At the commas that are not escaped. */
 export function splitDn(dn: string): string[] {
   return dn.match(/(?:\\.|[^\\,])+/gs) ?? []

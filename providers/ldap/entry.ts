@@ -5,7 +5,7 @@
 import type { Address } from '../../agent/model/name.ts'
 import type { AccountRole, DirectoryAccount, DirectoryDomain, Status } from '../../agent/model/resource.ts'
 import { canonicalDirectoryResource, type DirectoryResource } from '../../agent/standards/directory-resource.ts'
-import type { Observed } from '../provider.ts'
+import type { LastWriter, Observed } from '../provider.ts'
 import type { Entry } from './client.ts'
 import type { Place } from './dn.ts'
 import { type Gates, type Profile, storableQuota, type Values } from './profiles.ts'
@@ -37,7 +37,7 @@ export function readAttributesOf({ domain, account, required }: Profile): readon
   const mirrored = [...Object.keys(mirrors(closedGates)), ...Object.keys(domain.mirrors(anyDomain))]
   return [
     ...new Set([
-      ...['objectClass', 'entryCSN', 'mail', ...ownedByDomain, ...ownedByAccount],
+      ...['objectClass', 'entryCSN', 'modifiersName', 'modifyTimestamp', 'mail', ...ownedByDomain, ...ownedByAccount],
       ...[address, aliases, networks, quota.attribute, ...mirrored, ...Object.values(required).flat()],
     ]),
   ]
@@ -98,12 +98,15 @@ export function withDrift(
   accounts: readonly Standing<DirectoryAccount>[],
 ): Standing<DirectoryDomain> {
   const found = { login: new Set<string>(), collection: new Set<string>(), delivery: new Set<string>() }
-  for (const { resource, mark, values } of accounts) {
+  let { writer } = domain
+  for (const { resource, mark, values, writer: other } of accounts) {
     if (mark === null) continue
     const wanted = carriedBy(resource.role, withoutMirrors(domain))
     const status = one(values, 'mwDomainStatus')
     const may = sorted(values['mwMay']).join('+')
     if (status !== wanted.mwDomainStatus) found[resource.role === 'collector' ? 'collection' : 'login'].add(status)
+    const drifted = status !== wanted.mwDomainStatus || may !== wanted.mwMay.join('+')
+    if (drifted && other !== undefined && (writer === undefined || other.at > writer.at)) writer = other
     if (may !== wanted.mwMay.join('+')) found.delivery.add(may === '' ? 'nothing' : may)
   }
   const words = (own: string, others: ReadonlySet<string>) => [own, ...[...others].sort()].join(', ')
@@ -114,7 +117,7 @@ export function withDrift(
     collection: words(resource.collection, found.collection) as Status,
     delivery: words(resource.delivery, found.delivery) as DirectoryDomain['delivery'],
   }
-  return { ...domain, resource: drifted }
+  return { ...domain, resource: drifted, ...(writer && { writer }) }
 }
 
 // --- reading ---
@@ -123,7 +126,8 @@ export function withDrift(
 export function toStanding(profile: Profile, entry: Entry, place: Place): Standing | undefined {
   const values: Values = Object.fromEntries(entry.values)
   const mark = values['mwMark']?.[0] ?? null
-  const common = { dn: entry.dn, csn: one(values, 'entryCSN'), values }
+  const writer = toWriter(values)
+  const common = { dn: entry.dn, csn: one(values, 'entryCSN'), values, ...(writer && { writer }) }
   switch (place.kind) {
     case 'domain':
       return { ...common, mark, resource: toDomain(profile, place.name, values) }
@@ -138,6 +142,15 @@ export function toStanding(profile: Profile, entry: Entry, place: Place): Standi
     case 'outside':
       return undefined
   }
+}
+
+/** RFC 4512 section 3.4: who modified the entry last, and when (RFC 4517 section 3.3.13, which slapd writes in UTC). */
+function toWriter(values: Values): LastWriter | undefined {
+  const by = values['modifiersName']?.[0]
+  const parts = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.\d+)?Z$/.exec(one(values, 'modifyTimestamp'))
+  if (by === undefined || parts === null) return undefined
+  const [year = 0, month = 0, ...rest] = parts.slice(1).map(Number)
+  return { by, at: Date.UTC(year, month - 1, ...rest) }
 }
 
 function toDomain(profile: Profile, name: string, values: Values): DirectoryDomain {

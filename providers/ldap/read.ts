@@ -6,9 +6,9 @@ import type { DirectoryAccount, DirectoryDomain } from '../../agent/model/resour
 import type { DirectoryResource } from '../../agent/standards/directory-resource.ts'
 import { type Observed, ProviderFailure, type Scope } from '../provider.ts'
 import { allOf, anyOf, askEntry, askOnce, equals, noneOf, present, type Session } from './ask.ts'
+import { compactDn } from './dn.ts'
 import { carriedAttributesOf, type Standing, toStanding, withDrift } from './entry.ts'
 import { eachBounded } from './pool.ts'
-import type { Values } from './profiles.ts'
 import { readWhole, refuseWithoutBase } from './whole.ts'
 
 /** Beyond this a read of the whole tree is cheaper than one for each domain. */
@@ -37,7 +37,14 @@ export async function observeTree(
       parts.push(await readBelow(session, tree.domain(name), signal))
     })
   }
-  return inOrder(parts.flat())
+  return inOrder(parts.flat().map(standing => withoutUs(standing, session.bindDn)))
+}
+
+/** What we wrote last tells nothing of who edited before. */
+function withoutUs(standing: Standing, bindDn: string): Standing {
+  if (standing.writer === undefined || compactDn(standing.writer.by) !== compactDn(bindDn)) return standing
+  const { writer: _, ...others } = standing
+  return others
 }
 
 async function readBelow(session: Session, base: string, signal: AbortSignal): Promise<Standing[]> {
@@ -57,7 +64,7 @@ function inOrder(found: readonly Standing[]): Observed<DirectoryResource>[] {
   return [
     ...domains.map(domain => withDrift(domain, accountsOf.get(domain.resource.domain) ?? [])).toSorted(byKey),
     ...[...accounts.values()].toSorted(byKey),
-  ].map(({ resource, mark }) => ({ resource, mark }))
+  ].map(({ resource, mark, writer }) => ({ resource, mark, ...(writer && { writer }) }))
 }
 
 function byKey(a: Standing, b: Standing): number {
@@ -107,19 +114,28 @@ export async function readMarkedAccounts(
   return found.filter(isAccount).filter(({ mark }) => mark !== null)
 }
 
-/** Which of these names an account that is not ours goes by, and that account's address. */
+/**
+ * Which of these names an account that is not ours goes by, and that account's address. An entry of ours that somebody
+ * renamed is not ours where it stands, and goes by its name still: a second one would let nobody in.
+ * @param marks of the objects that would take the names, with their keys.
+ */
 export async function readForeignHolders(
   session: Session,
   names: readonly string[],
+  marks: ReadonlyMap<string, string>,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
   const { profile } = session
   const held = [...new Set(['mail', profile.account.address, profile.account.aliases])]
   const base = session.tree.domains
+  const moved = [...marks.keys()].map(mark => equals('mwMark', mark))
   // The base itself matches too: without it, that nobody was found says nothing.
   const filter = anyOf(
     equals('objectClass', profile.naming.rootEntry['objectClass']?.[0] ?? ''),
-    allOf(noneOf(present('mwMark')), anyOf(...names.flatMap(name => held.map(type => equals(type, name))))),
+    allOf(
+      anyOf(noneOf(present('mwMark')), ...moved),
+      anyOf(...names.flatMap(name => held.map(type => equals(type, name)))),
+    ),
   )
   const entries = await askOnce(session, { base, scope: 'sub', filter }, signal)
   if (entries !== undefined)
@@ -131,8 +147,8 @@ export async function readForeignHolders(
   const holders = new Map<string, string>()
   for (const entry of entries ?? []) {
     const standing = toStanding(session.profile, entry, session.tree.place(entry.dn))
-    const values: Values = standing?.values ?? {}
-    for (const name of held.flatMap(type => values[type] ?? []))
+    if (standing !== undefined && marks.get(standing.mark ?? '') === standing.resource.key) continue
+    for (const name of held.flatMap(type => entry.values.get(type) ?? []))
       if (wanted.has(name.toLowerCase())) holders.set(name.toLowerCase(), standing?.resource.key ?? entry.dn)
   }
   return holders

@@ -7,6 +7,7 @@ import { GreaterThanEqualsFilter } from 'ldapts'
 import type { Clock } from '../../agent/core/clock.ts'
 import { ProviderFailure } from '../provider.ts'
 import { allOf, askEntry, askOnce, equals, noneOf, type Session } from './ask.ts'
+import { compactDn } from './dn.ts'
 
 const pollMs = 2_000
 
@@ -43,10 +44,9 @@ async function quietly<T>(ask: () => Promise<T | undefined>): Promise<T | undefi
 async function findSuffix(session: Session, signal: AbortSignal): Promise<string | undefined> {
   const root = await askEntry(session, '', signal, ['namingContexts'])
   const contexts = root?.values.get('namingContexts') ?? []
-  const compact = (dn: string) => dn.toLowerCase().replaceAll(/\s*([,=])\s*/g, '$1')
-  const base = compact(session.tree.base)
+  const base = compactDn(session.tree.base)
   return contexts
-    .filter(context => base === compact(context) || base.endsWith(`,${compact(context)}`))
+    .filter(context => base === compactDn(context) || base.endsWith(`,${compactDn(context)}`))
     .toSorted((a, b) => b.length - a.length)[0]
 }
 

@@ -298,6 +298,28 @@ describeServers('the directory in slapd', whyNoSlapd, () => {
     expect(results(moved)).toEqual(['applied', 'applied'])
   })
 
+  test('an entry that goes by the address of ours keeps nobody from suspending it', async () => {
+    await apply(directory, [create(hcg), create(juan)])
+    const stranger = `dn: cn=otro,${domainDn(hcg.key)}\nobjectClass: inetOrgPerson\ncn: otro\nsn: otro\nmail: ${juan.key}\n`
+    slapd.ldap('ldapadd', stranger)
+    expect(results(await apply(directory, [update(juan, { status: 'suspended' })]))).toEqual(['applied'])
+    expect(valuesOf(accountDn(juan.key), 'mwAccountStatus')).toEqual(['mwAccountStatus: suspended'])
+  })
+
+  test('an account that somebody renamed is not made a second time: two of one address would let nobody in', async () => {
+    await apply(directory, [create(hcg), create(juan), create(admin)])
+    const rename = (dn: string, ...lines: string[]) =>
+      slapd.ldap('ldapmodify', `dn: ${dn}\nchangetype: modrdn\n${lines.join('\n')}\n`)
+    rename(accountDn(juan.key), 'newrdn: mail=nueva@hcg.example', 'deleteoldrdn: 1')
+    const [outcome] = await apply(directory, [create(juan)])
+    expect(outcome).toMatchObject({ result: 'conflict', detail: expect.stringContaining('nueva@hcg.example') })
+    rename(accountDn('nueva@hcg.example'), `newrdn: mail=${juan.key}`, 'deleteoldrdn: 1')
+    expect(results(await apply(directory, [update(juan, { quotaBytes: 7 })]))).toEqual(['applied'])
+    // Its domain too: below another name its accounts still go by their addresses.
+    rename(domainDn(hcg.key), 'newrdn: dc=otro.example', 'deleteoldrdn: 1')
+    expect(results(await apply(directory, [create(hcg), create(juan)]))).toEqual(['applied', 'conflict'])
+  })
+
   test('a password survives every change of its account but its removal, and is never observed', async () => {
     await apply(directory, [create(hcg), create(juan)])
     await directory.setCredential(juan.address, '{ARGON2ID}$argon2id$canary', 1_700_000_000_123)

@@ -5,7 +5,14 @@ import { canonicalJson, digestOf } from '../../agent/core/digest.ts'
 import type { Desired } from '../../agent/desired/desired.ts'
 import type { Change } from '../../agent/model/change.ts'
 import { toAddress } from '../../agent/model/name.ts'
-import { type DirectoryAccount, formatRef, type Resource, refOf } from '../../agent/model/resource.ts'
+import {
+  type DirectoryAccount,
+  formatRef,
+  type RecordType,
+  type Resource,
+  type RRsetResource,
+  refOf,
+} from '../../agent/model/resource.ts'
 import { type DiffInput, diff } from '../../agent/plan/diff.ts'
 import { guard } from '../../agent/plan/guards.ts'
 import { markOf } from '../../agent/plan/ownership.ts'
@@ -143,6 +150,38 @@ describe('diff', () => {
       history: { owned: new Map([[formatRef(refOf(copy)), { ref: refOf(copy), digest: '', heldBy: null }]]) },
     }
     expect(diff(input)).toMatchObject({ changes: [], contested: [{ reason: 'mark-lost' }] })
+  })
+
+  test('a record whose name somebody gave an alias is told, and not tried', () => {
+    const zone = 'hcg.example' as DirectoryAccount['domain']
+    const rrset = (type: RecordType, value: string): RRsetResource => {
+      const owner = `_dmarc.${zone}`
+      return {
+        provider: 'dns',
+        kind: 'rrset',
+        key: `${zone}/${owner}/${type}`,
+        zone,
+        owner,
+        type,
+        ttl: 60,
+        values: [value],
+      }
+    }
+    const [text, alias] = [rrset('TXT', 'v=DMARC1'), rrset('CNAME', 'otro.example')]
+    const want = (resource: Resource) => {
+      const desired = new Map([[formatRef(refOf(resource)), { resource, source: null, holds: [] }]])
+      return { ...inputOf([]), desired, free: desired }
+    }
+    const standing = (resource: Resource) => ({ resource, mark: null })
+    const told = { changes: [], contested: [{ ref: { key: text.key }, reason: 'name-taken' }] }
+    expect(diff({ ...want(text), observed: [standing(alias)] })).toMatchObject(told)
+    expect(diff({ ...want(alias), observed: [standing(text)] }).contested).toMatchObject([{ reason: 'name-taken' }])
+    // An alias of ours goes in the same pass, which a server does in one step.
+    const ours = { resource: alias, mark: markOf(installation, refOf(alias)) }
+    const owned = new Map([[formatRef(refOf(alias)), { ref: refOf(alias), digest: '', heldBy: null }]])
+    const both = diff({ ...want(text), observed: [ours], history: { owned } })
+    expect(both.changes.map(({ action }) => action)).toEqual(['create', 'delete'])
+    expect(diff({ ...want(text), observed: [standing(rrset('A', '192.0.2.1'))] }).changes).toHaveLength(1)
   })
 
   test('what a held domain has is not removed, and is listed as held', () => {

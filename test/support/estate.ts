@@ -53,6 +53,7 @@ export type ProviderLines = {
   readonly directory?: string
   readonly dns?: string
   readonly mail?: string
+  readonly lists?: string
   readonly notify?: string
 }
 
@@ -85,6 +86,7 @@ spec:
     ${lines.directory ?? `directory: { kind: embedded, file: ${ports.directory ?? './var/directory.db'} }`}
     ${lines.dns ?? `dns: { kind: embedded, listen: "127.0.0.1:${ports.dns}" }`}
     ${lines.mail ?? 'mail: []'}
+    ${lines.lists ?? 'lists: { kind: embedded }'}
     ${lines.notify ?? 'notify: { kind: spool, folder: ./var/outbox }'}
   listen: { policy: ["127.0.0.1:${ports.policy}"] }
 ${extra}`
