@@ -25,6 +25,8 @@ import { createGate } from './gate.ts'
 
 const transferRecordsMax = 500_000 // some 100 MB; a zone of mail domains has dozens
 
+const readsAgainMax = 4 // each of a few connections may have been closed in that moment
+
 export type Limits = {
   /** UPDATEs and short questions on the way at once. */
   readonly questions: number
@@ -135,8 +137,12 @@ export function createSession(parts: SessionParts): Session {
 
   /** A read is harmless when repeated: a server may close an idle connection in the moment in which it is used. */
   async function read<T extends Asked>(attempt: () => Promise<T>): Promise<T> {
-    const first = await attempt()
-    return first.result === 'lost' && first.failure.kind === 'unreachable' ? attempt() : first
+    let asked = await attempt()
+    for (let again = 0; again < readsAgainMax; again += 1) {
+      if (asked.result !== 'lost' || asked.failure.kind !== 'unreachable') break
+      asked = await attempt()
+    }
+    return asked
   }
 
   function stopWhenAborted(signal: AbortSignal): void {
