@@ -4,6 +4,7 @@
  * not answer is a finding, not an exception.
  */
 import type { RecordType, RRsetResource } from '../../agent/model/resource.ts'
+import { codeName, responseCodes } from '../../agent/standards/dns-message.ts'
 import { bareName, canonicalRRset } from '../../agent/standards/dns-resource.ts'
 import { toReplyText } from '../../agent/standards/smtp-reply.ts'
 import { ask, type NameServer } from './ask.ts'
@@ -51,9 +52,7 @@ export type ZoneFindings = {
 
 /** Questions on their way to one server at once: more is impolite, and loses datagrams. */
 const questionsAtOnceMax = 8
-const noError = 0
-const nameError = 3
-const rcodeNames = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED']
+const { noError, nameError } = responseCodes
 
 export async function probeZone(probe: ZoneProbe): Promise<ZoneFindings> {
   const deadline = AbortSignal.any([probe.signal, AbortSignal.timeout(probe.timeoutMs)])
@@ -126,7 +125,7 @@ function recordsOf(
 }
 
 function describe({ rcode, isAuthoritative }: Answer): string {
-  const name = rcodeNames[rcode] ?? `RCODE ${rcode}`
+  const name = codeName(rcode)
   return isAuthoritative ? name : `${name}, without authority`
 }
 
