@@ -27,7 +27,7 @@ export function carryOut(rows: Rows, marked: DirectoryChange): Outcome {
 }
 
 /** What stands beside the object and speaks against the change; undefined when nothing does. */
-function obstacleTo(rows: Rows, { change }: DirectoryChange): string | undefined {
+function obstacleTo(rows: Rows, { change, adopt }: DirectoryChange): string | undefined {
   if (change.action === 'delete') {
     if (change.ref.kind !== 'domain') return undefined
     const count = Number(rows.countAccounts.get(change.ref.key)?.count ?? 0)
@@ -38,8 +38,11 @@ function obstacleTo(rows: Rows, { change }: DirectoryChange): string | undefined
   const domain = readDomain(rows, after.domain)
   if (change.action === 'create' && domain === undefined) return 'its domain does not stand'
   if (change.action === 'create' && domain?.mark === null) return 'its domain is not ours'
+  const { before } = change
+  // What it goes by already it takes from nobody: least of all may a stranger's row keep it from being closed.
+  const held = new Set(before?.kind === 'account' && adopt !== true ? [before.address, ...before.aliases] : [])
   // A name that a foreign account goes by would take that account's mail away.
-  for (const name of [after.address, ...after.aliases]) {
+  for (const name of [after.address, ...after.aliases].filter(name => !held.has(name))) {
     const holder = rows.foreignHolders.get({ name, owner: after.address })
     if (holder !== undefined) return `${name} belongs to ${holder.address}, which is not ours`
   }

@@ -185,6 +185,16 @@ describe('the embedded directory by itself', () => {
     expect(results(outcomes)).toEqual(['conflict', 'conflict', 'conflict', 'applied'])
   })
 
+  test('a foreign account that goes by the name of ours keeps nobody from suspending it', async () => {
+    const ours = account('a@hcg.example', { aliases: names('x') })
+    await apply([create(domain('hcg.example')), create(ours)])
+    byHand(file, account('b@hcg.example'), account('b@hcg.example', { aliases: names('a', 'x') }))
+    expect(results(await apply([update(ours, { status: 'suspended' })]))).toEqual(['applied'])
+    expect(results(await apply([update({ ...ours, status: 'suspended' }, { aliases: names('x', 'b') })]))).toEqual([
+      'conflict',
+    ])
+  })
+
   test('an alias moves between two accounts of ours in either order', async () => {
     const [a, b] = [account('a@hcg.example', { aliases: names('x') }), account('b@hcg.example')]
     await apply([create(domain('hcg.example')), create(a), create(b)])

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type MailmanServer, startMailman, whyNoMailman } from '../lists/mailman-server.ts'
 import { type MlmmjLists, makeLists, whyNoMlmmj } from '../lists/mlmmj-lists.ts'
 import { changes, incidents as incidentList, lists } from '../lists/sample.ts'
+import { eventually } from '../support/estate.ts'
 import { createFleet, expectTold, type Fleet, type Story } from './edits/fleet.ts'
 import { mailmanEdits, mailmanHand, mlmmjEdits, mlmmjHand } from './edits/list-hands.ts'
 import { listEdits, peopleText } from './edits/lists.ts'
@@ -70,6 +71,25 @@ describeServers('OpenLDAP edited by hand', whyNoSlapd, () => {
       { facts: { count: 1 }, personal: { refs: [{ key: 'mlopez@marca.cu' }] } },
     ])
     expect(slapd.search(dn, 'base', '(objectClass=*)', 'mwQuotaBytes')).toContain('mwQuotaBytes: 0')
+  })
+
+  test('a daemon closes a hold again by itself, and records whose edit it may have been', async () => {
+    const { estate } = fleet
+    const incident = incidents.get('castigada.cu') ?? ''
+    const found = async () =>
+      (await estate.json(['register', 'list', '--kind', 'drift.found', '--subject', incident])).json.entries
+    const known = (await found()).length
+    const daemon = await estate.start()
+    await daemon.until(line => line['event'] === 'ready', 'ready')
+    const dn = `mail=mlopez@castigada.cu,dc=castigada.cu,ou=domains,${slapd.base}`
+    const status = () => slapd.search(dn, 'base', '(objectClass=*)', 'mwAccountStatus').at(-1)
+    slapd.ldap('ldapmodify', `dn: ${dn}\nchangetype: modify\nreplace: mwAccountStatus\nmwAccountStatus: active\n`)
+    expect(status()).toBe('mwAccountStatus: active')
+    await eventually(async () => status() === 'mwAccountStatus: suspended', 'the account being closed again')
+    expect((await found()).slice(known)).toMatchObject([
+      { actor: { person: 'unknown' }, facts: { attributed: 1 }, personal: { writers: [{ by: slapd.adminDn }] } },
+    ])
+    await daemon.stop()
   })
 
   test('a thousand entries of others are as they were, to the byte', () => {
