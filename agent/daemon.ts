@@ -15,7 +15,7 @@ import { type Clock, formatInstant } from './core/clock.ts'
 import type { Log } from './core/log.ts'
 import type { Open } from './main.ts'
 import type { AgentConfig } from './model/world.ts'
-import { daemonActor } from './reconcile/engine.ts'
+import { daemonActor } from './reconcile/findings.ts'
 import { startLoop } from './reconcile/loop.ts'
 import { every } from './reconcile/schedule.ts'
 

@@ -39,11 +39,18 @@ export class ProviderFailure extends Error {
   override readonly name = 'ProviderFailure'
   readonly kind: FailureKind
   readonly retry: 'later' | 'never'
+  /** Of a read: the domains that alone could not be read. Everything else of the scope can; null where nothing can. */
+  readonly domains: readonly string[] | null
 
-  constructor(kind: FailureKind, message: string, options: { retry: 'later' | 'never'; cause?: unknown }) {
+  constructor(
+    kind: FailureKind,
+    message: string,
+    options: { retry: 'later' | 'never'; cause?: unknown; domains?: readonly string[] },
+  ) {
     super(message, { cause: options.cause })
     this.kind = kind
     this.retry = options.retry
+    this.domains = options.domains ?? null
   }
 }
 

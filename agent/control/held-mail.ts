@@ -4,7 +4,8 @@
  */
 import { formatInstant } from '../core/clock.ts'
 import type { Json } from '../core/digest.ts'
-import { daemonActor, type Engine } from '../reconcile/engine.ts'
+import type { Engine } from '../reconcile/engine.ts'
+import { daemonActor } from '../reconcile/findings.ts'
 import { type HeldMessage, heldKey } from '../world/history.ts'
 
 export type HeldMailStore = {

@@ -19,13 +19,16 @@ import { markOf } from './ownership.ts'
 /** A saved plan is refused after this; what was reviewed yesterday was yesterday's world. */
 export const planAgeMaxMs = 24 * 3_600_000
 
+/** By system: all of it, or some domains. */
+export type Unread = ReadonlyMap<ProviderName, 'all' | ReadonlySet<string>>
+
 export type PlanInput = {
   readonly world: World
   readonly history: History
   readonly observed: readonly Observed[]
   readonly scope: Scope
-  /** Systems that could not be read: what they hold is neither wanted nor missing in this plan. */
-  readonly without?: ReadonlySet<ProviderName>
+  /** What could not be read, of each system: it is neither wanted nor missing in this plan. */
+  readonly unread?: Unread
   readonly installation: string
   /** What the providers are, part of the digest. */
   readonly target: string
@@ -68,7 +71,10 @@ export function makePlan(input: PlanInput): Planned {
   const holds = new Map(
     world.holds.filter(hold => hold.scope.account === null).map(hold => [hold.scope.domain as string, hold.incident]),
   )
-  const isRead = (ref: Ref) => input.without?.has(ref.provider) !== true
+  const isRead = (ref: Ref) => {
+    const unread = input.unread?.get(ref.provider)
+    return unread === undefined || (unread !== 'all' && !unread.has(domainOfRef(ref)))
+  }
   const wanted = readOnly(canonicalSet(desired(world, scope), input.canonical), isRead)
   const covers = (ref: Ref) => isRead(ref) && (names === null || names.has(domainOfRef(ref)))
   const difference = diff({

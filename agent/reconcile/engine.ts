@@ -4,7 +4,7 @@
  * on it. It knows providers by their interface only; `main.ts` names them.
  */
 
-import { type Observed, type Provider, ProviderFailure, type Scope } from '../../providers/provider.ts'
+import type { Observed, Provider, Scope } from '../../providers/provider.ts'
 import { applyChanges } from '../apply/apply.ts'
 import { type Clock, formatInstant } from '../core/clock.ts'
 import type { Json } from '../core/digest.ts'
@@ -13,13 +13,15 @@ import type { Log } from '../core/log.ts'
 import { withinScope } from '../desired/desired.ts'
 import type { Change, Outcome, Plan } from '../model/change.ts'
 import type { DomainName } from '../model/name.ts'
-import { formatRef, type ProviderName, type Ref, type Resource } from '../model/resource.ts'
+import type { ProviderName, Ref, Resource } from '../model/resource.ts'
 import type { AgentConfig, CheckedEstate, World } from '../model/world.ts'
 import type { Acceptance } from '../plan/guards.ts'
 import { keylessDomains, makePlan, type Planned, permitted } from '../plan/plan.ts'
 import type { Actor, NewEntry, Register, Stored } from '../register/register.ts'
 import { foldEntry, type History } from '../world/history.ts'
 import { joinWorld, pendingAcceptance } from '../world/world.ts'
+import { contestedEntries, driftEntries } from './findings.ts'
+import { observeReached, unreadOf } from './observe.ts'
 import type { Lane, WorkQueue } from './queue.ts'
 
 /** A pass that still finds work after this many rounds is not converging: it stops and says so. */
@@ -27,8 +29,6 @@ export const roundsMax = 5
 
 /** Entries after which other manifests may be due: what had left is gone, or what had to wait may go on. */
 const acceptanceMoves = new Set(['ownership.ended', 'service.restored', 'incident.annulled'])
-
-export const daemonActor: Actor = { person: 'daemon', role: 'daemon' }
 
 export type EngineParts = {
   readonly config: AgentConfig
@@ -71,8 +71,6 @@ export type ReconcileReport = {
   /** Systems that could not be reached: nothing of them was planned. */
   readonly unreached: readonly { readonly provider: ProviderName; readonly detail: string }[]
 }
-
-type Unreached = { readonly provider: ProviderName; readonly failure: ProviderFailure }
 
 export class Engine {
   readonly parts: EngineParts
@@ -212,27 +210,10 @@ export class Engine {
     return observed.flat()
   }
 
-  /** As `observe`, but a system that can't be reached is told and left out, so that it never delays the others. */
-  private async observeReached(
-    scope: Scope,
-    signal: AbortSignal,
-  ): Promise<{ observed: Observed[]; unreached: Unreached[] }> {
-    const unreached: Unreached[] = []
-    const observed = await Promise.all(
-      [...this.parts.providers.values()].map(async provider => {
-        try {
-          return await provider.observe(scope, signal)
-        } catch (error) {
-          if (!(error instanceof ProviderFailure)) throw error
-          unreached.push({ provider: provider.name, failure: error })
-          return []
-        }
-      }),
-    )
-    const [first] = unreached
-    // With nobody left there is nothing to plan, and the failure is the answer.
-    if (first !== undefined && unreached.length === this.parts.providers.size) throw first.failure
-    return { observed: observed.flat(), unreached }
+  /** Of the manifests, and of whatever else the register calls ours. */
+  private knownDomains(): string[] {
+    const owned = [...this.history.owned.values()].filter(({ ref }) => ref.kind === 'zone' || ref.kind === 'domain')
+    return [...new Set([...this.world().domains.keys(), ...owned.map(({ ref }) => ref.key)])]
   }
 
   /**
@@ -254,13 +235,13 @@ export class Engine {
     const reached =
       unreached === undefined
         ? { observed: await this.observe(scope, signal), unreached: [] }
-        : await this.observeReached(scope, signal)
+        : await observeReached([...providers.values()], { scope, known: () => this.knownDomains() }, signal)
     for (const { provider, failure } of reached.unreached) unreached?.set(provider, failure.message)
     return makePlan({
       world,
       history: this.history,
       observed: reached.observed,
-      without: new Set(reached.unreached.map(({ provider }) => provider)),
+      unread: new Map(reached.unreached.map(({ provider, failure }) => [provider, unreadOf(failure)])),
       scope,
       installation,
       target: this.parts.target,
@@ -292,8 +273,8 @@ export class Engine {
     const first = planned.plan
     const stopped = { plan: first, outcomes: [], keysMade: 0, stopped: true, converged: false, unreached: [] }
     if (options.approve?.(first) === 'stop') return stopped
-    await this.recordDrift(first)
-    await this.recordContested(planned)
+    const at = formatInstant(this.parts.clock.now())
+    await this.append([...driftEntries(first, at), ...contestedEntries(planned, this.history.contested, at)])
     let made: DomainName[] = []
     // Closing and opening doors waits for no key and no paper; the next pass makes up for both.
     if (lane !== 'incident') {
@@ -349,54 +330,6 @@ export class Engine {
       options.signal,
     )
     return outcomes
-  }
-
-  /**
-   * Somebody else's edit of what is ours goes on record before it is put back, for each incident that it goes against by
-   * itself (R10). The actor is not known: who a system says wrote last need not have made this edit, and may be a person,
-   * so it stands beside the tree.
-   */
-  private async recordDrift({ changes }: Plan): Promise<void> {
-    const drift = changes.filter(change => change.why === 'drift')
-    const byIncident = Map.groupBy(drift, ({ source }) =>
-      source !== null && 'incident' in source ? source.incident : null,
-    )
-    const at = formatInstant(this.parts.clock.now())
-    await this.append(
-      [...byIncident].map(([incident, own]): NewEntry => {
-        const writers = own.flatMap(({ ref, lastEdit }) => (lastEdit === undefined ? [] : [{ ref, ...lastEdit }]))
-        return {
-          kind: 'drift.found',
-          actor: { person: 'unknown', role: 'unknown' },
-          at,
-          subject: incident ?? 'providers',
-          rule: 'R10',
-          facts: { count: own.length, attributed: writers.length, incidents: incident === null ? [] : [incident] },
-          personal: { refs: own.map(({ ref }) => ref) as unknown as Json, writers: writers as unknown as Json },
-        }
-      }),
-    )
-  }
-
-  /** What is contested is written by nobody here, so it is on record from when it was first seen until it is so no more. */
-  private async recordContested({ plan, settled }: Planned): Promise<void> {
-    const known = this.history.contested
-    const found = plan.contested.filter(({ ref, reason }) => known.get(formatRef(ref))?.reason !== reason)
-    const at = formatInstant(this.parts.clock.now())
-    const common = { actor: daemonActor, at, subject: 'providers', rule: 'R21' }
-    const entries: NewEntry[] = []
-    if (found.length > 0) {
-      const facts = Object.fromEntries(
-        [...Map.groupBy(found, ({ reason }) => reason)].map(([reason, own]) => [reason, own.length]),
-      )
-      const personal = { objects: found as unknown as Json }
-      entries.push({ ...common, kind: 'contested.found', facts: { count: found.length, ...facts }, personal })
-    }
-    if (settled.length > 0) {
-      const personal = { refs: settled as unknown as Json }
-      entries.push({ ...common, kind: 'contested.ended', facts: { count: settled.length }, personal })
-    }
-    await this.append(entries)
   }
 
   private async endOwnership(refs: readonly Ref[], actor: Actor): Promise<void> {

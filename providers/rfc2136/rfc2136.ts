@@ -106,11 +106,28 @@ async function observe(
   const listing = await zones.list()
   const apexes = scope === 'all' ? [...listing.ours.keys(), ...configured] : scope.domains.map(bareName)
   const parts: Observed<DnsResource>[][] = []
-  for await (const part of inParallel([...new Set(apexes)].sort(), transfers, async apex =>
-    shownOf(apex, listing, await zones.read(apex, listing, signal)),
+  const unread: ProviderFailure[] = []
+  for await (const part of inParallel([...new Set(apexes)].sort(), transfers, apex =>
+    zones.read(apex, listing, signal).then(
+      zone => shownOf(apex, listing, zone),
+      (error: unknown) => {
+        if (!(error instanceof ProviderFailure) || error.domains === null) throw error
+        unread.push(error)
+        return []
+      },
+    ),
   ))
     parts.push(part)
+  if (unread.length > 0) throw ofAll(unread)
   return parts.flat().sort((a, b) => (a.resource.key < b.resource.key ? -1 : 1))
+}
+
+/** Every zone that could not be read, in one failure: the caller may do without them, and never takes them for absent. */
+function ofAll(failures: readonly ProviderFailure[]): ProviderFailure {
+  const [first] = failures as [ProviderFailure]
+  const domains = failures.flatMap(failure => failure.domains ?? [])
+  const more = failures.length === 1 ? '' : ` (and ${failures.length - 1} more zones)`
+  return new ProviderFailure(first.kind, `${first.message}${more}`, { retry: first.retry, cause: first.cause, domains })
 }
 
 /** A zone that is not wholly made is not shown yet, so that the plan makes it; one that is not wholly gone still is. */

@@ -48,38 +48,44 @@ export type ZonesParts = {
 export function createZones({ session, making, catalog, clock, loadMs }: ZonesParts): Zones {
   /** A configuration is read and written as a whole, by one at a time. */
   const exclusive = createGate(1)
-  const fail = (kind: 'unauthorized' | 'rejected' | 'malformed-reply' | 'unreachable', message: string) =>
-    new ProviderFailure(kind, message, { retry: kind === 'unauthorized' ? 'never' : 'later' })
+  type Kind = 'unauthorized' | 'rejected' | 'malformed-reply' | 'unreachable'
+  const fail = (kind: Kind, message: string, domains?: readonly string[]) =>
+    new ProviderFailure(kind, message, {
+      retry: kind === 'unauthorized' ? 'never' : 'later',
+      ...(domains === undefined ? {} : { domains }),
+    })
 
   async function read(apex: string, listing: Listing, signal: AbortSignal): Promise<SeenZone | null> {
+    // The server has answered: what is wrong is wrong with this zone.
+    const bad = (kind: Kind, message: string) => fail(kind, message, [apex])
     // Knot signs no answer about a zone that it has not; its own list is the proof.
     if (listing.everybodys?.has(apex) === false) return null
     const transfer = await session.transfer(apex, signal)
     if (transfer.result === 'zone') {
       const zone = readZone(apex, transfer.records)
-      if (zone === undefined) throw fail('malformed-reply', `the SOA of ${apex} from ${session.server} is malformed`)
+      if (zone === undefined) throw bad('malformed-reply', `the SOA of ${apex} from ${session.server} is malformed`)
       return zone
     }
     const { rcode } = transfer
     const { server } = session
-    if (rcode === responseCodes.refused) throw fail('unauthorized', `${server} does not let the key transfer ${apex}`)
+    if (rcode === responseCodes.refused) throw bad('unauthorized', `${server} does not let the key transfer ${apex}`)
     const listed = listing.ours.get(apex)
     if (rcode !== responseCodes.notAuthoritative) {
       const why = listed === undefined || rcode !== responseCodes.serverFailure ? null : await unloaded(apex)
       // What a step of ours was cut at holds nothing but what we gave it: it is made anew.
       if (why !== null && listed?.state !== 'made') return null
-      if (why !== null) throw fail('rejected', `${server} could not load the zone ${apex}: ${why}`)
-      throw fail('unreachable', `${server} answers ${codeName(rcode)} to the transfer of ${apex}`)
+      if (why !== null) throw bad('rejected', `${server} could not load the zone ${apex}: ${why}`)
+      throw bad('unreachable', `${server} answers ${codeName(rcode)} to the transfer of ${apex}`)
     }
     // BIND means by this code that it has no such zone; Knot also that we may not have it.
     if (listed?.state === 'made')
-      throw fail('rejected', `${apex} is configured and ${server} does not serve it: see its log`)
+      throw bad('rejected', `${apex} is configured and ${server} does not serve it: see its log`)
     if (listed === undefined && listing.everybodys?.has(apex) === true)
-      throw fail('unauthorized', `${server} has the zone ${apex} and does not let the key transfer it`)
+      throw bad('unauthorized', `${server} has the zone ${apex} and does not let the key transfer it`)
     const soa = await session.soa(apex, signal)
     if (!soa.signed) throw soa.failure
-    if (soa.authoritative) throw fail('unauthorized', `${server} serves ${apex} and does not let the key transfer it`)
-    if (soa.rcode === responseCodes.serverFailure) throw fail('unreachable', `${server} answers SERVFAIL for ${apex}`)
+    if (soa.authoritative) throw bad('unauthorized', `${server} serves ${apex} and does not let the key transfer it`)
+    if (soa.rcode === responseCodes.serverFailure) throw bad('unreachable', `${server} answers SERVFAIL for ${apex}`)
     return null
   }
 

@@ -5,7 +5,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { daemonActor } from '../../agent/reconcile/engine.ts'
+import { daemonActor } from '../../agent/reconcile/findings.ts'
 import { openEngine } from '../support/engine.ts'
 import { institutionText } from '../support/estate.ts'
 

@@ -6,7 +6,7 @@ import { systemClock } from '../../agent/core/system-clock.ts'
 import { createCourier } from '../../agent/notify/courier.ts'
 import { deliverNotices, makeNotices } from '../../agent/notify/follow.ts'
 import { createProber } from '../../agent/prober.ts'
-import { daemonActor } from '../../agent/reconcile/engine.ts'
+import { daemonActor } from '../../agent/reconcile/findings.ts'
 import { openSpool } from '../../providers/spool/spool.ts'
 import { openEngine } from '../support/engine.ts'
 
