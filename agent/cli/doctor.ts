@@ -150,12 +150,21 @@ type Examined = {
   readonly findings: readonly { code: string; parameter: string; found: string; wanted: string }[]
 }
 
-/** Mail hosts as they are configured: a lever that can't work is better known today than at three in the morning. */
-async function hostChecks(config: AgentConfig, io: Io, local: LocalRunner): Promise<Check[]> {
-  if (config.providers.mail.length + config.verify.doors.length === 0) return []
+type Trouble = { readonly trouble: string | null }
+
+/** Systems and mail hosts as they are: a lever that can't work is better known today than at three in the morning. */
+async function systemChecks(config: AgentConfig, io: Io, local: LocalRunner): Promise<Check[]> {
   const { json } = await local(config, { operation: 'examine', args: { language: io.language }, user: 'doctor' }, io)
   const hosts = (json['hosts'] ?? []) as readonly Examined[]
-  const doors = (json['doors'] ?? []) as readonly { door: string; trouble: string | null }[]
+  const doors = (json['doors'] ?? []) as readonly (Trouble & { door: string })[]
+  const systems = (json['systems'] ?? []) as readonly (Trouble & { name: string; objects: number | null })[]
+  const readChecks = systems.map(({ name, objects, trouble }) =>
+    check(`read-${name}`, trouble === null, {
+      name: io.say('doctorRead', { name }),
+      good: io.say('doctorObjects', { objects: objects ?? 0 }),
+      bad: trouble ?? '',
+    }),
+  )
   const doorChecks = doors.map(({ door, trouble }) =>
     check(
       'login-door',
@@ -169,6 +178,7 @@ async function hostChecks(config: AgentConfig, io: Io, local: LocalRunner): Prom
     ),
   )
   return [
+    ...readChecks,
     ...doorChecks,
     ...hosts.flatMap(({ host, target, trouble, findings }) => {
       const name = io.say('doctorHost', { host })
@@ -192,7 +202,7 @@ export async function doctorCommand(io: Io, local: LocalRunner, options: Options
     ...folderChecks(config, io.say),
     ...peopleChecks(config, io.say),
     ...(await daemonChecks(config, io, local)),
-    ...(await hostChecks(config, io, local)),
+    ...(await systemChecks(config, io, local)),
   ]
   const failed = checks.some(({ result }) => result === 'fail')
   const warned = checks.some(({ result }) => result === 'warn')

@@ -188,7 +188,10 @@ const explainOperation: Operation = async (args, { engine }) => {
   return { exit: 0, json: explain(snapshot, query) as unknown as Record<string, unknown> }
 }
 
-/** For `doctor`: each mail host, whether it answers, and what its configuration lacks; each door, whether it lets anybody in. */
+/**
+ * For `doctor`: each mail host, whether it answers, and what its configuration lacks; each door, whether it lets anybody in;
+ * each system, whether all of it can be read.
+ */
 const examine: Operation = async (_, context) => {
   const { hosts, signal } = context
   const nowhere = { domain: 'examine.invalid' as DomainName, account: null }
@@ -203,11 +206,24 @@ const examine: Operation = async (_, context) => {
       }
     }),
   )
+  const systems = await Promise.all(
+    [...context.engine.parts.providers.values()].map(async provider => ({
+      name: provider.name,
+      // All of it: a server may cut a long answer short, or hide a part from us.
+      ...(await provider.observe('all', signal).then(
+        ({ length }) => ({ objects: length, trouble: null }),
+        (error: unknown) => {
+          if (!(error instanceof ProviderFailure)) throw error
+          return { objects: null, trouble: error.message }
+        },
+      )),
+    })),
+  )
   const doors = await checkDoors(context, signal)
   const isWell =
     examined.every(({ trouble, findings }) => trouble === null && findings.length === 0) &&
-    doors.every(({ trouble }) => trouble === null)
-  return { exit: isWell ? 0 : 2, json: { version: 1, hosts: examined, doors } }
+    [...doors, ...systems].every(({ trouble }) => trouble === null)
+  return { exit: isWell ? 0 : 2, json: { version: 1, hosts: examined, doors, systems } }
 }
 
 const reads = () => false
