@@ -30,6 +30,7 @@ const expected: Readonly<Record<string, string>> = {
   'incident.list': 'local gau-agent sysadmin responder security-lead auditor',
   'incident.show': 'local gau-agent sysadmin responder security-lead auditor',
   apply: 'local sysadmin',
+  verify: 'local sysadmin responder security-lead',
   adopt: 'local sysadmin',
   unmanaged: 'local gau-agent sysadmin responder security-lead auditor',
   import: 'local gau-agent sysadmin responder security-lead auditor',

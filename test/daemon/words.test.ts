@@ -6,7 +6,7 @@ import { createEstate, institutionText } from '../support/estate.ts'
 
 const hospital = () => institutionText('hospital', { domain: 'hcg.sld.cu' })
 
-test('each refusal has a code and a sentence in the language of the caller', async () => {
+test('each refusal has a code and a sentence in the language of the caller', { timeout: 180_000 }, async () => {
   await using estate = await createEstate({ 'hospital.yaml': hospital() })
   await estate.cli(['apply', '--yes'])
   const drill = await estate.json(['suspend', 'hcg.sld.cu', '--class', 'spam', '--reason', 'x', '--drill'])

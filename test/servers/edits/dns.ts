@@ -100,7 +100,7 @@ export function dnsEdits(hand: () => Hand, dkimSelectorOf: (zone: string) => Pro
       ...new Set(
         (before.get(zone) ?? [])
           .map(line => line.split(/\s+/))
-          .filter(([owner]) => owner !== `_mailwarden.${zone}.`)
+          .filter(([owner]) => owner?.endsWith(`_mailwarden.${zone}.`) !== true)
           .map(([owner = '', , , type = '']) => rrset(zone, owner.slice(0, -1), type)),
       ),
     ].toSorted()

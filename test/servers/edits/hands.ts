@@ -95,18 +95,12 @@ function updateHand(
     addAll: (zone, lines) => send(zone, ...lines.map(line => `add ${line}`)),
     addZone: (zone, lines) => addForeignZone(zone, lines),
     unmark(zone, how) {
-      const line = transfer(zone).find(line => line.startsWith(`_mailwarden.${zone}.`) && /["\s]@ MX mw1:/.test(line))
-      const data = line?.replace(/^\S+\s+\d+\s+IN\s+TXT\s+/, '')
-      if (data === undefined) throw new Error(`no mark of the MX in ${zone}`)
-      const owner = `_mailwarden.${zone}.`
+      const line = transfer(zone).find(line => line.includes(`._mailwarden.${zone}.`) && /["\s]@ MX mw1:/.test(line))
+      const [owner, data] = [/^\S+/.exec(line ?? '')?.[0], line?.replace(/^\S+\s+\d+\s+IN\s+TXT\s+/, '')]
+      if (owner === undefined || data === undefined) throw new Error(`no mark of the MX in ${zone}`)
       const add = how === 'alter' ? [`add ${owner} 60 TXT ${data.replaceAll(/mw1:[0-9a-f]+/g, otherMark)}`] : []
       send(zone, `delete ${owner} TXT ${data}`, ...add)
-      // A record of the marks may speak of several RRsets.
-      const words = data.replaceAll('"', '').split(' ')
-      return words.flatMap((word, index) => {
-        if (index % 3 !== 0) return []
-        return [`${word === '@' ? zone : `${word}.${zone}`}/${words[index + 1]}`]
-      })
+      return [`${zone}/MX`]
     },
     transfer,
   }
