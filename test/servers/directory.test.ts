@@ -7,12 +7,13 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { Secret } from '../../agent/core/secret.ts'
 import { systemClock } from '../../agent/core/system-clock.ts'
 import type { Change } from '../../agent/model/change.ts'
-import type { Address, DomainName } from '../../agent/model/name.ts'
+import type { Address } from '../../agent/model/name.ts'
 import { type DirectoryAccount, type DirectoryDomain, formatRef, refOf } from '../../agent/model/resource.ts'
 import { order } from '../../agent/plan/order.ts'
 import { markOf } from '../../agent/plan/ownership.ts'
 import { generatePassword, hashPassword } from '../../agent/standards/password.ts'
 import { type EmbeddedDirectory, openEmbeddedDirectory } from '../../providers/embedded-directory/directory.ts'
+import { domain, account as sample } from '../conformance/samples.ts'
 import { type MailServers, run, startMailServers, waitUntil, whyNoServers } from './mail-servers.ts'
 import { type PolicyStub, startPolicyStub } from './policy-stub.ts'
 import { describeServers } from './suite.ts'
@@ -24,36 +25,8 @@ const never = new AbortController().signal
 const inside = '127.0.0.1'
 const outside = '127.0.0.9'
 
-function domain(name: string, over: Partial<DirectoryDomain> = {}): DirectoryDomain {
-  return {
-    provider: 'directory',
-    kind: 'domain',
-    key: name,
-    domain: name as DomainName,
-    institution: 'hospital',
-    delivery: 'mailboxes',
-    login: 'active',
-    collection: 'active',
-    nextHop: null,
-    ...over,
-  }
-}
-
-function account(address: string, over: Partial<DirectoryAccount> = {}): DirectoryAccount {
-  return {
-    provider: 'directory',
-    kind: 'account',
-    key: address,
-    address: address as Address,
-    domain: address.slice(address.indexOf('@') + 1) as DomainName,
-    role: 'user',
-    status: 'active',
-    allowNets: [`${inside}/32`],
-    quotaBytes: 0,
-    aliases: [],
-    ...over,
-  }
-}
+const account = (address: string, over: Partial<DirectoryAccount> = {}) =>
+  sample(address, { allowNets: [`${inside}/32`], ...over })
 
 function administrator(of: string): DirectoryAccount {
   return account(`admin@${of}`, {

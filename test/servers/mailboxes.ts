@@ -4,45 +4,19 @@ import { ImapFlow } from 'imapflow'
 import { Secret } from '../../agent/core/secret.ts'
 import { systemClock } from '../../agent/core/system-clock.ts'
 import type { Change } from '../../agent/model/change.ts'
-import type { Address, DomainName } from '../../agent/model/name.ts'
 import { type DirectoryAccount, type DirectoryDomain, formatRef, refOf } from '../../agent/model/resource.ts'
 import { order } from '../../agent/plan/order.ts'
 import { markOf } from '../../agent/plan/ownership.ts'
 import { generatePassword, hashPassword } from '../../agent/standards/password.ts'
 import { openEmbeddedDirectory } from '../../providers/embedded-directory/directory.ts'
+import { account as sample } from '../conformance/samples.ts'
 import type { MailServers } from './mail-servers.ts'
 
 type DirectoryResource = DirectoryDomain | DirectoryAccount
 
-export function domain(name: string, over: Partial<DirectoryDomain> = {}): DirectoryDomain {
-  return {
-    provider: 'directory',
-    kind: 'domain',
-    key: name,
-    domain: name as DomainName,
-    institution: 'hospital',
-    delivery: 'mailboxes',
-    login: 'active',
-    collection: 'active',
-    nextHop: null,
-    ...over,
-  }
-}
-
+/** Whose logins are accepted from anywhere. */
 export function account(address: string, over: Partial<DirectoryAccount> = {}): DirectoryAccount {
-  return {
-    provider: 'directory',
-    kind: 'account',
-    key: address,
-    address: address as Address,
-    domain: address.slice(address.indexOf('@') + 1) as DomainName,
-    role: 'user',
-    status: 'active',
-    allowNets: null,
-    quotaBytes: 0,
-    aliases: [],
-    ...over,
-  }
+  return sample(address, { allowNets: null, ...over })
 }
 
 export type Mailboxes = AsyncDisposable & {
