@@ -16,8 +16,9 @@ import { readSecret } from './secrets.ts'
 import { mailboxDoor, submissionDoor } from './verify/probes.ts'
 
 const zoneMs = 5_000
-const loginMs = 5_000
-const deliveryMs = 15_000 // a queue manager that is busy takes its time
+/** Dovecot answers a refusal after 2 s, and an address that was refused before up to 15 s later still, whoever asks from it. */
+const loginMs = 20_000
+const deliveryMs = 30_000 // two logins, and a queue manager that is busy takes its time
 
 const probesOf = { imap: probeImap, pop3: probePop3, submission: probeSubmission } as const
 

@@ -30,6 +30,7 @@ function findingLine(finding: FindingView, say: Say, paint: Paint): string {
 function sentence({ kind, domain, account, door, from, wanted, detail }: FindingView, say: Say): string {
   if (kind === 'zone') return say('seenZone', { domain, detail })
   if (kind === 'delivery') return say('seenDelivery', { account: account ?? '', detail })
-  const values = { account: account ?? '', door: door ?? '', from: from ?? '', detail }
+  if (account === null) return say('seenUntried', { domain, detail })
+  const values = { account, door: door ?? '', from: from ?? '', detail }
   return say(wanted === 'accepted' ? 'seenAccepted' : 'seenRefused', values)
 }

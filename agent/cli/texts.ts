@@ -78,6 +78,7 @@ const en = {
   seenAccepted: '{account} at {door} from {from}, should get in: {detail}',
   seenRefused: '{account} at {door} from {from}, should be refused: {detail}',
   seenDelivery: 'mail of {account} to itself: {detail}',
+  seenUntried: 'logins of {domain}: {detail}',
   applied: '{applied} applied, {failed} failed, {conflict} in conflict, {skipped} skipped, {unknown} unknown',
   keysMade: '{count} DKIM {count:key|keys} made',
   notConverged: 'not all is done; the next run goes on',
@@ -337,6 +338,7 @@ const es: Texts = {
   seenAccepted: '{account} en {door} desde {from}, debe entrar: {detail}',
   seenRefused: '{account} en {door} desde {from}, debe ser rechazada: {detail}',
   seenDelivery: 'correo de {account} a sí misma: {detail}',
+  seenUntried: 'accesos de {domain}: {detail}',
   applied:
     '{applied} aplicados, {failed} fallidos, {conflict} en conflicto, {skipped} omitidos, {unknown} desconocidos',
   keysMade: '{count} {count:clave DKIM creada|claves DKIM creadas}',

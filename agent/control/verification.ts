@@ -89,22 +89,28 @@ export async function verifyDomains(
   if (domains.length === 0) return null
   const others = [...world.domains.keys()].filter(name => !domains.includes(name)).slice(0, controlsMax)
   const scope = { domains: [...domains, ...others] }
+  const known = verify.master === null ? nobody : await withPassword(credentials, scope.domains)
+  // Whose logins there are is not known: that none was tried is a finding, or nothing would look like all is well.
+  const untried = domains.flatMap(domain => {
+    const detail = known.troubles.get(domain)
+    return detail === undefined ? [] : [untriedView(domain, detail)]
+  })
   const probes = makeProbes({
     desired: desired(world, scope),
     domains,
     config: verify,
-    withPassword: verify.master === null ? new Set() : await withPassword(credentials, scope.domains),
+    withPassword: known.addresses,
     closedForMail: new Set(domains.filter(name => isClosedForMail(world, name))),
     seed: String(engine.history.size),
   })
-  if (probes.length === 0) return null
+  if (probes.length + untried.length === 0) return null
   const findings = await runProbes(probes, { prober, clock, patienceMs: verify.patienceMs, signal })
   const view: VerificationView = {
     domains,
     left: changed.length - domains.length,
-    probes: probes.length,
+    probes: probes.length + untried.length,
     asWanted: findings.filter(({ seen }) => seen.result === 'as-wanted').length,
-    findings: findings.flatMap(toView),
+    findings: [...untried, ...findings.flatMap(toView)],
   }
   const { findings: found, ...counts } = view
   const otherwise = found.filter(({ result }) => result === 'otherwise').length
@@ -122,17 +128,34 @@ export async function verifyDomains(
   return view
 }
 
+type Known = {
+  /** Addresses that have a password. */
+  readonly addresses: ReadonlySet<string>
+  /** Domains of which the directory did not say, and its words. */
+  readonly troubles: ReadonlyMap<DomainName, string>
+}
+const nobody: Known = { addresses: new Set(), troubles: new Map() }
+
 /** A directory that is away has no passwords to offer, so no login is tried. */
-async function withPassword(credentials: CredentialStore, domains: readonly string[]): Promise<Set<string>> {
-  const found = await Promise.all(
-    domains.map(domain =>
-      credentials.credentialChanges(domain).catch((error: unknown) => {
-        if (error instanceof ProviderFailure) return new Map<string, number>()
-        throw error
-      }),
-    ),
+async function withPassword(credentials: CredentialStore, domains: readonly DomainName[]): Promise<Known> {
+  const [addresses, troubles] = [new Set<string>(), new Map<DomainName, string>()]
+  await Promise.all(
+    domains.map(async domain => {
+      try {
+        for (const address of (await credentials.credentialChanges(domain)).keys()) addresses.add(address)
+      } catch (error) {
+        if (!(error instanceof ProviderFailure)) throw error
+        troubles.set(domain, error.message)
+      }
+    }),
   )
-  return new Set(found.flatMap(changes => [...changes.keys()]))
+  return { addresses, troubles }
+}
+
+function untriedView(domain: DomainName, trouble: string): FindingView {
+  const detail = `no login was tried: ${trouble}`
+  const about = { kind: 'login', domain, account: null, door: null, from: null, wanted: null } as const
+  return { ...about, result: 'unproved', detail }
 }
 
 function isClosedForMail({ domains, holds }: World, name: DomainName): boolean {
@@ -166,11 +189,12 @@ export async function checkDoors(
   const { clock, config } = engine.parts
   const world = engine.world()
   const domains = [...world.domains.keys()].slice(0, domainsMax)
+  const known = config.verify.master === null ? nobody : await withPassword(credentials, domains)
   const probes = makeProbes({
     desired: desired(world, { domains }),
     domains,
     config: { ...config.verify, nameServers: [], delivery: false },
-    withPassword: config.verify.master === null ? new Set() : await withPassword(credentials, domains),
+    withPassword: known.addresses,
     closedForMail: new Set(),
     seed: '',
   })
@@ -184,7 +208,10 @@ export async function checkDoors(
   )
   return tried.map(({ door, probe }) => {
     const seen = findings.find(finding => finding.probe === probe)?.seen
-    if (seen === undefined) return { door, trouble: 'no account that may get in has a password yet' }
+    if (seen === undefined) {
+      const [trouble = 'no account that may get in now has a password'] = known.troubles.values()
+      return { door, trouble }
+    }
     return { door, trouble: seen.result === 'as-wanted' ? null : seen.detail }
   })
 }

@@ -69,14 +69,14 @@ function loginProbes({ domains, accounts }: Estate, name: DomainName, input: Pro
   const domain = domains.get(name)
   if (domain === undefined) return []
   return drawn(accounts.get(name) ?? [], input).flatMap(account =>
-    input.config.doors.flatMap(door => probesAt(door, domain, account)),
+    input.config.doors.flatMap(door => probesAt(door, domain, account, input.seed)),
   )
 }
 
-function probesAt(door: LoginDoor, domain: DirectoryDomain, account: DirectoryAccount): LoginProbe[] {
+function probesAt(door: LoginDoor, domain: DirectoryDomain, account: DirectoryAccount, seed: string): LoginProbe[] {
   const common = { kind: 'login', domain: domain.domain, account: account.address, door: door.name } as const
   const within = addressWithin(account.allowNets)
-  const outside = addressOutside(account.allowNets)
+  const outside = addressOutside(account.allowNets, `${seed} ${door.name} ${account.address}`)
   return [
     ...(within === undefined
       ? []
@@ -102,7 +102,11 @@ function isOpen({ protocol }: LoginDoor, domain: DirectoryDomain, { role, status
 }
 
 /** A door that lets nobody in refuses the right ones too: where nobody is wanted in, one more is tried who is. */
-function controls(estate: Estate, logins: readonly LoginProbe[], { config, withPassword }: ProbeInput): LoginProbe[] {
+function controls(
+  estate: Estate,
+  logins: readonly LoginProbe[],
+  { config, withPassword, seed }: ProbeInput,
+): LoginProbe[] {
   const mute = config.doors.filter(({ name }) => {
     const here = logins.filter(({ door }) => door === name)
     return here.length > 0 && here.every(({ wanted }) => wanted === 'refused')
@@ -111,7 +115,7 @@ function controls(estate: Estate, logins: readonly LoginProbe[], { config, withP
     for (const domain of estate.domains.values())
       for (const account of estate.accounts.get(domain.domain) ?? []) {
         if (!withPassword.has(account.address)) continue
-        const open = probesAt(door, domain, account).find(({ wanted }) => wanted === 'accepted')
+        const open = probesAt(door, domain, account, seed).find(({ wanted }) => wanted === 'accepted')
         if (open !== undefined) return [open]
       }
     return []

@@ -20,6 +20,8 @@ export type SnippetValues = {
   /** Dovecot's socket for SMTP AUTH as Postfix names it (below its queue folder, or absolute), and as Dovecot does. */
   readonly sasl: string
   readonly authSocket: string
+  /** The socket of `delivery` as Dovecot names it, where it is one; Dovecot makes it either way. */
+  readonly lmtpSocket: string
   /** Absolute folder of the mailboxes and the user and group, by number or name, that they belong to. */
   readonly mail: string
   readonly mailUid: string
@@ -50,6 +52,7 @@ const debianValues = {
   delivery: 'lmtp:unix:private/dovecot-lmtp',
   sasl: 'private/auth',
   authSocket: '/var/spool/postfix/private/auth',
+  lmtpSocket: '/var/spool/postfix/private/dovecot-lmtp',
   mail: '/var/vmail',
   mailUid: 'vmail',
   mailGid: 'vmail',
@@ -105,6 +108,7 @@ export function renderSnippets(site: Pick<SnippetValues, 'directory' | 'policy'>
     DELIVERY: values.delivery,
     SASL: values.sasl,
     AUTH_SOCKET: values.authSocket,
+    LMTP_SOCKET: values.lmtpSocket,
     MAIL: values.mail,
     MAIL_UID: values.mailUid,
     MAIL_GID: values.mailGid,

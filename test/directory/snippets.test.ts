@@ -54,3 +54,11 @@ test('networks of relays are listed, and one that is none of it is refused', () 
   expect(text.join('\n')).toContain('\nmynetworks = 10.20.0.5/32 [2001:db8::]/48\n')
   expect(() => renderSnippets({ ...site, relays: ['0.0.0.0/0 $x'] })).toThrow('relays')
 })
+
+test('Dovecot makes the sockets that Postfix asks for logins and hands mail over to', () => {
+  const text = (path: string) => renderSnippets(site).find(snippet => snippet.path === path)?.text ?? ''
+  const asked = [...text('postfix/main.cf').matchAll(/^(?:virtual_transport = lmtp:unix:|smtpd_sasl_path = )(.+)$/gm)]
+  expect(asked).toHaveLength(2)
+  for (const [, socket] of asked)
+    expect(text('dovecot/mailwarden.conf')).toContain(`  unix_listener /var/spool/postfix/${socket} {\n`)
+})

@@ -75,3 +75,11 @@ test('a password that the files could not hold is refused without being shown', 
   expect(render).toThrow('readerPassword')
   expect(render).not.toThrow('canary')
 })
+
+test('Dovecot makes the sockets that Postfix asks for logins and hands mail over to', () => {
+  const asked = [...textOf('postfix/main.cf').matchAll(/^(?:virtual_transport = lmtp:unix:|smtpd_sasl_path = )(.+)$/gm)]
+  expect(asked).toHaveLength(2)
+  for (const [, socket] of asked)
+    expect(textOf('dovecot/mailwarden.conf')).toContain(`  unix_listener /var/spool/postfix/${socket} {\n`)
+  expect(textOf('postfix/transport-administrator.cf')).toContain('lmtp:unix:private/dovecot-lmtp')
+})

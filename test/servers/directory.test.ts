@@ -286,7 +286,7 @@ describeServers('Postfix and Dovecot over the embedded directory', whyNoServers,
       ['relay-recipients', 'carla@relay.example', 'carla@relay.example'],
       ['transport', 'relay.example', 'relay:[mail.inst.example]'],
       ['transport', 'nohop.example', 'retry:4.4.1 no next hop is declared'],
-      ['transport', 'admin@relay.example', `lmtp:inet:127.0.0.1:${servers.ports.lmtp}`],
+      ['transport', 'admin@relay.example', 'lmtp:unix:private/dovecot-lmtp'],
       ['transport', 'box.example', null],
     ]
     const answers = () => maps.map(([map, key]) => [map, key, servers.postmap(map, key)])

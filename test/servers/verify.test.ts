@@ -110,10 +110,14 @@ describeServers('what people see, on Postfix and Dovecot', whyNoServers, () => {
         new Set(['imap', 'pop3', 'submission']),
       )
       for (const finding of abroad)
-        expect(finding).toMatchObject({ from: '192.0.2.1', wanted: 'refused', result: 'otherwise' })
+        expect(finding).toMatchObject({
+          from: expect.stringMatching(/^192\.0\.2\.\d+$/),
+          wanted: 'refused',
+          result: 'otherwise',
+        })
       const { exit, out } = await estate.cli(['verify', 'hcg.sld.cu'])
       expect(exit).toBe(1)
-      expect(out).toContain('192.0.2.1')
+      expect(out).toContain(' 192.0.2.')
     } finally {
       writeFileSync(file, text)
       await restart()

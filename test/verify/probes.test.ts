@@ -60,7 +60,7 @@ test('an address of a list is in it, and one that is not in it is not', () => {
     { maxLength: 5 },
   )
   fc.assert(
-    fc.property(networks, list => {
+    fc.property(networks, fc.string(), (list, lot) => {
       const has = (text: string) => {
         const address = ipaddr.parse(text)
         return list.some(item => {
@@ -68,15 +68,25 @@ test('an address of a list is in it, and one that is not in it is not', () => {
           return base.kind() === address.kind() && address.match(base as never, prefix)
         })
       }
-      const [within, outside] = [addressWithin(list), addressOutside(list)]
+      const [within, outside] = [addressWithin(list), addressOutside(list, lot)]
       expect(within === undefined).toBe(list.length === 0)
       if (within !== undefined) expect(has(within)).toBe(true)
       if (outside !== undefined) expect(has(outside)).toBe(false)
     }),
   )
-  expect([addressWithin(null), addressOutside(null)]).toEqual(['192.0.2.1', undefined])
-  expect(addressWithin(['2001:db8::/32', '10.0.0.0/8'])).toBe('10.0.0.1')
-  expect(addressOutside(['0.0.0.0/0', '::/0'])).toBeUndefined()
+  expect([addressWithin(null), addressOutside(null, '')]).toEqual(['192.0.2.1', undefined])
+  expect(addressOutside(['0.0.0.0/0', '::/0'], '')).toBeUndefined()
+})
+
+test('a refusal of ours makes nobody wait, and the next of ours but seldom', () => {
+  // The first host of a network is often the router that everybody of the institution comes through.
+  expect(addressWithin(['2001:db8::/32', '10.0.0.0/8'])).toBe('10.0.0.0')
+  expect(addressWithin(['10.0.0.7/32'])).toBe('10.0.0.7')
+  const many = Array.from({ length: 40 }, (_, n) => account(`u${n}@a.example`, { allowNets: nets }))
+  const probes = logins(ask([domain('a.example'), ...many], { config: { ...config, sample: 40 } }))
+  const from = probes.filter(({ wanted }) => wanted === 'refused').map(probe => probe.from)
+  expect(from).toHaveLength(80)
+  expect(new Set(from).size).toBeGreaterThan(40)
 })
 
 test('who may get in, where, by kind of login and delivery of the domain', () => {
