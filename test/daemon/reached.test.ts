@@ -27,5 +27,7 @@ test('systems that nobody answers for are named, with what they said', async () 
   expect(doctor.json.checks.filter((check: any) => check.result === 'fail').map((check: any) => check.code)).toEqual([
     'provider-directory',
     'provider-dns',
+    'read-directory',
+    'read-dns',
   ])
 })
