@@ -12,7 +12,6 @@ import { parseFile, type Sheet } from './file.ts'
 import { createFindings, type Findings } from './findings.ts'
 import { parseNetwork } from './network.ts'
 import type { AgentSpec } from './schema.ts'
-import type { ShapeFinding } from './shape.ts'
 import type { Path } from './tree.ts'
 import type { SourceFile } from './types.ts'
 
@@ -51,20 +50,10 @@ export function resolveConfig(source: SourceFile, file: string): ConfigReading {
 
 /** Judges an Agent document wherever it stands; null when its shape is broken. */
 export function checkAgent(findings: Findings, sheet: Sheet, file: string): AgentConfig | null {
-  for (const finding of sheet.findings) findings.shape(sheet, asForeseen(finding))
+  for (const finding of sheet.findings) findings.shape(sheet, finding)
   if (!sheet.sound || sheet.findings.length > 0) return null
   return resolveSpec(findings, sheet, (sheet.value as { spec: AgentSpec }).spec, file)
 }
-
-/** A word that is right, but for a later version, is told apart from a typing error. */
-function asForeseen(finding: ShapeFinding): ShapeFinding {
-  const { code, path, values } = finding
-  if (code !== 'E-FIELD-VALUE' || path.at(-1) !== 'kind' || !foreseenKinds.has(values.found ?? '')) return finding
-  return { ...finding, code: 'E-UNSUPPORTED', values: { ...values, known: values.allowed ?? '' } }
-}
-
-/** Kinds of provider that the contract names and this version has not got. */
-const foreseenKinds = new Set(['mailman', 'mlmmj'])
 
 const defaults = {
   timeZone: 'America/Havana',
