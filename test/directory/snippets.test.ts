@@ -62,3 +62,10 @@ test('Dovecot makes the sockets that Postfix asks for logins and hands mail over
   for (const [, socket] of asked)
     expect(text('dovecot/mailwarden.conf')).toContain(`  unix_listener /var/spool/postfix/${socket} {\n`)
 })
+
+test('who may claim to be anybody is told what that is, and may so at submission alone', () => {
+  const text = renderSnippets(site).find(({ path }) => path === 'dovecot/mailwarden-verify.conf')?.text ?? ''
+  expect(text).toContain('\n#   -o smtpd_authorized_xclient_hosts=127.0.0.1/32\n')
+  expect(text).toContain('without a\n# password')
+  expect(text).not.toMatch(/^# +smtpd_authorized_xclient_hosts/m)
+})
