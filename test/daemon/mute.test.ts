@@ -19,9 +19,7 @@ test('a suspension is answered while the notice still waits, and the notice stay
     )
     const daemon = await estate.start()
     await daemon.until(line => line['event'] === 'ready', 'ready')
-    const began = performance.now()
     const { exit, json } = await estate.json(['suspend', 'hcg.sld.cu', '--class', 'spam', '--reason', 'x'])
-    const answered = performance.now() - began
     expect({ exit, levers: new Set(Object.values(json.levers)) }).toEqual({ exit: 0, levers: new Set(['verified']) })
     // The server was asked, and has not answered yet: the connection is open.
     expect([...sockets].some(socket => !socket.destroyed)).toBe(true)
@@ -29,10 +27,9 @@ test('a suspension is answered while the notice still waits, and the notice stay
     // It awaits the report when the director was told.
     expect(shown.json.state).toBe('contained')
     expect((await estate.cli(['register', 'list', '--kind', 'notice'])).out).not.toContain('notice.sent')
-    // The next one isn't kept waiting by the first either.
-    const again = performance.now()
+    // Nor does the next command wait: it is answered, and the server has still said nothing.
     expect((await estate.json(['explain', 'jperez@hcg.sld.cu', 'x@who.int'])).json.effect).toBe('reject')
-    expect(performance.now() - again).toBeLessThan(Math.max(answered, 5_000))
+    expect([...sockets].some(socket => !socket.destroyed)).toBe(true)
     for (const socket of sockets) socket.destroy()
     await daemon.stop('SIGKILL')
   } finally {
