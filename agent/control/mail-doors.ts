@@ -84,6 +84,7 @@ async function workHost(
     } catch (error) {
       if (!(error instanceof ProviderFailure)) throw error
       failures.push(`${host.name}: ${error.message}`)
+      log.write('error', 'mail host', { host: host.name, act: 'deny', error: error.message })
       for (const incident of denied.values())
         reports.push({ incident, host: host.name, door: 'logins', open: null, held: 0, failed: true })
     }

@@ -202,6 +202,8 @@ const examine: Operation = async (_, context) => {
     hosts.map(async host => {
       try {
         await host.observe(nowhere, signal)
+        // A file that is gone closes nobody, and Dovecot does not say so.
+        await host.logins?.closed()
         return { host: host.name, target: host.target, trouble: null, findings: (await host.examine?.(signal)) ?? [] }
       } catch (error) {
         if (!(error instanceof ProviderFailure)) throw error

@@ -2,7 +2,7 @@
  * The doors beside directory and live decision, on a real Dovecot and a real Postfix: sessions that were open before,
  * the line of the closed domain, mail that waits in the queue. Closed by `suspend`, opened by nobody but two people.
  */
-import { readFileSync } from 'node:fs'
+import { readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Bench, openSessions, postsuper, queueOf, type Session, startSink } from '../mail-hosts/bench.ts'
@@ -80,6 +80,19 @@ describeServers('the doors of mail hosts', whyNoServers, () => {
     expect(codes.filter(([, result]: any) => result === 'fail')).toEqual([])
     // A map inside main.cf, as this test has one, is seen by a running smtpd only after a reload.
     expect(codes.map(([code]: any) => code)).toContain('map-needs-reload')
+    // Without the file of closed domains Dovecot denies nobody.
+    const file = join(bench.servers.folder, 'dv/closed-domains')
+    renameSync(file, `${file}.aside`)
+    try {
+      const without = await estate.json(['doctor'])
+      expect(without.exit).toBe(1)
+      const failed = without.json.checks.filter((one: any) => one.result === 'fail')
+      expect(failed).toMatchObject([
+        { code: 'mail-host', detail: expect.stringContaining('closed-domains is not there') },
+      ])
+    } finally {
+      renameSync(`${file}.aside`, file)
+    }
   })
 
   test('suspend ends the sessions, denies the domain, holds its mail; the neighbour goes on', async () => {
