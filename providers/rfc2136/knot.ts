@@ -23,6 +23,7 @@ export type KnotZoneMaking = {
 
 const knotcMs = 60_000 // ten thousand zones take some seconds
 const ours = 'mailwarden:'
+const waiting = '-b' // until the event is over
 
 export function createKnotZoneMaking(options: KnotZoneMaking): ZoneMaking {
   const { folder, knotc, template } = options
@@ -160,9 +161,14 @@ export function createKnotZoneMaking(options: KnotZoneMaking): ZoneMaking {
       await eachOf(apexes, filesAtOnceMax, apex => removeFile(fileOf(apex)))
     },
     leave: zones => transact([...zones].map(([apex, mark]) => note(apex, `leaving:${mark}`))),
-    freeze: async apex => void (await run([`zone-freeze ${apex}.`])),
+    // Without waiting Knot answers before it has begun: the last look could come before the freeze, or an update after
+    // the thaw could still be refused.
+    freeze: async apex => void (await run([`zone-freeze ${apex}.`], waiting)),
     async stay(apexes) {
-      await run(apexes.map(apex => `zone-thaw ${apex}.`)).catch(() => {})
+      await run(
+        apexes.map(apex => `zone-thaw ${apex}.`),
+        waiting,
+      ).catch(() => {})
       await transact(apexes.map(apex => note(apex, 'made')))
     },
     async remove(apexes, whenGone) {
