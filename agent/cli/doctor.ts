@@ -104,8 +104,9 @@ async function daemonChecks(config: AgentConfig, io: Io, local: LocalRunner): Pr
   const { say } = io
   const told = { name: say('doctorDaemon'), good: say('doctorDaemonUp'), bad: say('doctorDaemonDown') }
   const checks = [check('daemon', up !== undefined, told, 'warn')]
-  const { error, register, providers, diagnostics } = status.json as {
+  const { error, register, providers, configuration, diagnostics } = status.json as {
     error?: string
+    configuration?: { file: string; changed: boolean }
     register?: { trusted: boolean; findings: string[]; size: number }
     providers?: { name: string; ok: boolean; target: string; detail: string | null }[]
     diagnostics?: { severity: string }[]
@@ -119,6 +120,19 @@ async function daemonChecks(config: AgentConfig, io: Io, local: LocalRunner): Pr
         good: say('doctorEntries', { size: register.size }),
         bad: register.findings.join(' '),
       }),
+    )
+  if (up !== undefined && configuration !== undefined)
+    checks.push(
+      check(
+        'configuration',
+        !configuration.changed,
+        {
+          name: say('doctorConfiguration'),
+          good: configuration.file,
+          bad: say('configurationChanged', { file: configuration.file }),
+        },
+        'warn',
+      ),
     )
   for (const { name, ok, target, detail } of providers ?? [])
     checks.push(
@@ -189,7 +203,7 @@ async function systemChecks(config: AgentConfig, io: Io, local: LocalRunner): Pr
           code,
           false,
           { name, good: target, bad: io.say('doctorParameter', { parameter, found, wanted }) },
-          'warn',
+          code === 'open-relay' ? 'fail' : 'warn',
         ),
       )
     }),

@@ -1,29 +1,20 @@
 /**
  * What in a Postfix configuration keeps mailwarden's levers from working, as findings for `doctor`: who is asked, in
- * which order, what happens when nobody answers, and which maps take effect late. SMTPD_POLICY_README, postconf(5). The
- * judgement is pure and changes nothing.
+ * which order, what happens when nobody answers, which maps take effect late, and whether strangers may relay
+ * (`relay.ts`). SMTPD_POLICY_README, postconf(5). The judgement is pure and changes nothing.
  */
 import type { PostfixCommands } from './commands.ts'
-import { type Configuration, parseTimeMs, readConfiguration, type Smtpd, splitList } from './postconf.ts'
-
-export type PostfixFindingCode =
-  | 'short-queue-ids'
-  | 'policy-absent'
-  | 'policy-without-recipient'
-  | 'policy-after-permit'
-  | 'policy-before-relay-check'
-  | 'policy-slow'
-  | 'policy-braces'
-  | 'policy-default-action'
-  | 'map-needs-reload'
-
-export type PostfixFinding = {
-  readonly code: PostfixFindingCode
-  /** `enable_long_queue_ids`, `submission/inet/smtpd_recipient_restrictions`. */
-  readonly parameter: string
-  readonly found: string
-  readonly wanted: string
-}
+import type { PostfixFinding } from './finding.ts'
+import {
+  type Configuration,
+  parseTimeMs,
+  readConfiguration,
+  type Settings,
+  type Smtpd,
+  settingsOf,
+  splitList,
+} from './postconf.ts'
+import { atRecipient, beforeRecipient, examineRelay, relayChecks } from './relay.ts'
 
 export async function examinePostfix(
   commands: PostfixCommands,
@@ -49,27 +40,6 @@ export function examineConfiguration(configuration: Configuration, policy: reado
 
 // --- who is asked, and in which order ---
 
-type Settings = {
-  readonly value: (name: string) => string
-  /** The name under which the value in force stands. */
-  readonly place: (name: string) => string
-}
-
-function settingsOf(parameters: ReadonlyMap<string, string>, { name, options }: Smtpd): Settings {
-  return {
-    value: parameter => options.get(parameter) ?? parameters.get(parameter) ?? '',
-    place: parameter => (options.has(parameter) ? `${name}/${parameter}` : parameter),
-  }
-}
-
-/** The lists at RCPT: only these name a recipient. */
-const atRecipient = ['smtpd_relay_restrictions', 'smtpd_recipient_restrictions'] as const
-const beforeRecipient = [
-  'smtpd_client_restrictions',
-  'smtpd_helo_restrictions',
-  'smtpd_sender_restrictions',
-  'smtpd_etrn_restrictions',
-] as const
 const atData = ['smtpd_data_restrictions', 'smtpd_end_of_data_restrictions'] as const
 const wantedList = 'reject_unauth_destination, then check_policy_service, then every permit'
 
@@ -91,7 +61,7 @@ function examineSmtpd(
   else if (beforeRecipient.some(list => lists.has(list)))
     found.push({ code: 'policy-without-recipient', parameter, found: [...lists].join(', '), wanted: wantedList })
   else found.push({ code: 'policy-absent', parameter: `${smtpd.name}: ${parameter}`, found: value, wanted: wantedList })
-  return found
+  return [...found, ...examineRelay(settings)]
 }
 
 function examineOrder(settings: Settings, policy: readonly string[]): PostfixFinding[] {
@@ -123,9 +93,6 @@ function examineOrder(settings: Settings, policy: readonly string[]): PostfixFin
 function isPermit(word: string): boolean {
   return word === 'permit' || word.startsWith('permit_')
 }
-
-/** Mail from strangers to strangers is refused without asking anybody. */
-const relayChecks = new Set(['reject_unauth_destination', 'defer_unauth_destination', 'reject', 'defer'])
 
 function relayCheckedBefore(settings: Settings, list: string, words: readonly string[]): boolean {
   if (words.some(word => relayChecks.has(word))) return true

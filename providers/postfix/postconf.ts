@@ -84,3 +84,16 @@ export function splitList(text: string): string[] {
   if (word !== '') words.push(word)
   return words
 }
+
+export type Settings = {
+  readonly value: (name: string) => string
+  /** The name under which the value in force stands. */
+  readonly place: (name: string) => string
+}
+
+export function settingsOf(parameters: ReadonlyMap<string, string>, { name, options }: Smtpd): Settings {
+  return {
+    value: parameter => options.get(parameter) ?? parameters.get(parameter) ?? '',
+    place: parameter => (options.has(parameter) ? `${name}/${parameter}` : parameter),
+  }
+}

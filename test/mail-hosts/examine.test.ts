@@ -165,6 +165,31 @@ describeServers(
         main('smtpd_sender_restrictions = check_sender_access regexp:/etc/postfix/senders'),
         [['map-needs-reload', 'smtpd_sender_restrictions', 'regexp:/etc/postfix/senders']],
       ],
+      [
+        'an open relay: the whole world is its own network',
+        main('mynetworks = 127.0.0.0/8 0.0.0.0/0'),
+        [['open-relay', 'mynetworks', '0.0.0.0/0']],
+      ],
+      [
+        'an open relay: the whole world of IPv6',
+        main('mynetworks = 127.0.0.0/8, [::]/0'),
+        [['open-relay', 'mynetworks', '[::]/0']],
+      ],
+      [
+        'an open relay: a permit before the check',
+        main('smtpd_relay_restrictions = permit, reject_unauth_destination'),
+        [['open-relay', 'smtpd_relay_restrictions', 'permit']],
+      ],
+      [
+        'a network of its own that is large, as provinces have them',
+        main('mynetworks = 127.0.0.0/8 10.0.0.0/8 [2001:db8::]/32'),
+        [],
+      ],
+      [
+        'the world as its own network, and nobody of it may relay',
+        main('mynetworks = 0.0.0.0/0\nsmtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination'),
+        [],
+      ],
     ] as const)('%s', async (_, change, wanted) => {
       const findings = await examine(change)
       expect(findings.map(({ code, parameter, found }) => [code, parameter, found])).toEqual(wanted)
