@@ -60,12 +60,11 @@ export function incidentCommands(program: Command, declare: Declare, act: Act, i
     declare(parent, 'report <id>', io.say('incidentReport'))
       .option('--file <file>', io.say('incidentReportFile'))
       .option('--document <file>', io.say('incidentReportDocument'))
-      .option('--author <name>', io.say('incidentReportAuthor'))
       .addHelpText('after', `\n${reportForm(io.language)}`),
     ([id], options) => {
       const fields = options['file'] === undefined ? undefined : attach(io, options['file'])
       const document = options['document'] === undefined ? undefined : attach(io, options['document'])
-      return run('incident.report', { id, fields, document, author: options['author'] }, options)
+      return run('incident.report', { id, fields, document }, options)
     },
   )
   act(

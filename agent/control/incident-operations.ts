@@ -253,9 +253,8 @@ const report: Operation = async (args, context) => {
   const fields = attached === undefined ? {} : parseReport(Buffer.from(attached.base64, 'base64').toString('utf8'))
   if (fields === undefined) return refuse(65, 'E-REPORT-FORM', { file: attached?.name ?? '' }, context.caller.language)
   const document = (args['document'] as Attachment | undefined)?.digest ?? attached?.digest
-  const author = word(args['author']) || undefined
   const incident = idOf(args)
-  const request = { incident, fields: { incident, ...fields }, document, author }
+  const request = { incident, fields: { incident, ...fields }, document }
   return carryOut(() => fileReport(life(context), request, actContext(context)), context, 'stay')
 }
 

@@ -274,6 +274,10 @@ export const actPhrases = {
   },
   author: { es: 'es autor del informe', en: 'that person is the author of the report' },
   'own-report': { es: 'nadie revisa su propio informe', en: 'nobody reviews a report of their own' },
+  'own-filing': {
+    es: 'quien presentó el informe no lo revisa; lo revisa otra persona',
+    en: 'whoever filed the report does not review it; somebody else does',
+  },
   'own-action': { es: 'nadie verifica su propia acción', en: 'nobody verifies an action of their own' },
   'first-role': {
     es: 'la primera aprobación la da un responder y la segunda un security-lead',

@@ -94,8 +94,6 @@ export type ReportArguments = {
   readonly fields: unknown
   /** SHA-256 of the signed document. */
   readonly document: string | undefined
-  /** Who wrote it; without one, whoever files it. */
-  readonly author: string | undefined
 }
 
 export function fileReport(incidents: Incidents, args: ReportArguments, context: ActContext): ActResult {
@@ -117,9 +115,10 @@ export function fileReport(incidents: Incidents, args: ReportArguments, context:
   const bytes = Buffer.byteLength(canonicalJson(args.fields))
   if (bytes > reportBytesMax)
     return refused(65, [finding('E-REPORT-SIZE', { bytes: String(bytes), max: String(reportBytesMax) })])
-  const author = givenText(args.author) ?? context.actor.person
-  const written = [author, String(memberOf(args.fields, 'author'))]
-  const operatorAuthors = [...new Set(written.flatMap(name => staffNamed(context.people, name) ?? []))]
+  // The institution writes it, and somebody here files it: the filer is its author only where it says so.
+  const author = String(memberOf(args.fields, 'author'))
+  const written = staffNamed(context.people, author)
+  const operatorAuthors = written === null ? [] : [written]
   const n = incident.reports.length + 1
   const entry = entryOf(context, 'report.received', incident.id, {
     rule: 'S39',
@@ -149,6 +148,8 @@ export function reviewReport(incidents: Incidents, args: ReviewArguments, contex
   if (waiting === undefined) return refused(3, [finding('E-NO-REPORT', { incident: incident.id })])
   if (isAuthor(incident, context.actor.person))
     return refused(3, [finding('E-TWO-PERSON', { person: context.actor.person, reason: 'own-report' })])
+  if (isSamePerson(waiting.filedBy, context.actor.person))
+    return refused(3, [finding('E-TWO-PERSON', { person: context.actor.person, reason: 'own-filing' })])
   const facts = { incident: incident.id, report: waiting.n, document: waiting.document }
   const values = { incident: incident.id, report: String(waiting.n) }
   if (args.result === 'accepted')

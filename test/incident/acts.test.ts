@@ -4,7 +4,7 @@ import { dayMs } from '../../agent/core/clock.ts'
 import { actMessages, actPhrases } from '../../agent/core/messages-acts.ts'
 import type { ActContext, ActResult } from '../../agent/incident/acting.ts'
 import { annul, release, withdraw } from '../../agent/incident/ending.ts'
-import { stateOf } from '../../agent/incident/gate.ts'
+import { isAuthor, stateOf } from '../../agent/incident/gate.ts'
 import { openHolds } from '../../agent/incident/lifecycle.ts'
 import { fileReport, recordAction, reviewReport, verifyAction } from '../../agent/incident/papers.ts'
 import { decideMail, leverEntries, rotate } from '../../agent/incident/recovery.ts'
@@ -37,7 +37,7 @@ function suspended(who = 'saul', args: Partial<Parameters<typeof suspend>[1]> = 
 /** Up to the gate: nothing is missing but the two people. */
 function ready(args: { author?: string } = {}): Case {
   const world = suspended()
-  const file = { incident: id, fields: reportFields(id), document: digestA, author: args.author ?? 'Luis Mora' }
+  const file = { incident: id, fields: reportFields(id, args.author), document: digestA }
   world.do(fileReport(world.incidents, file, contextOf('gema')))
   world.do(reviewReport(world.incidents, { incident: id, result: 'accepted' }, contextOf('berta')))
   const action = { incident: id, what: 'limpieza', who: 'Marta Gil', day: '2026-07-01', evidence: digestB }
@@ -204,7 +204,7 @@ describe('who may (mission section 10, K4)', () => {
     suspend: (world, context) =>
       suspend(world.incidents, { scope: hcg, reason: 'r', class: 'spam', drill: false }, context),
     report: (world, context) =>
-      fileReport(world.incidents, { incident: id, fields: reportFields(id), document: digestA, author: 'X' }, context),
+      fileReport(world.incidents, { incident: id, fields: reportFields(id), document: digestA }, context),
     accept: (world, context) => reviewReport(world.incidents, { incident: id, result: 'accepted' }, context),
     return: (world, context) =>
       reviewReport(world.incidents, { incident: id, result: 'returned', points: 'p' }, context),
@@ -257,11 +257,7 @@ describe('who may (mission section 10, K4)', () => {
 
 describe('report and actions', () => {
   const file = (fields: unknown, paper: { document?: string } = { document: digestA }) =>
-    fileReport(
-      suspended().incidents,
-      { incident: id, fields, document: paper.document, author: 'Luis Mora' },
-      contextOf('gema'),
-    )
+    fileReport(suspended().incidents, { incident: id, fields, document: paper.document }, contextOf('gema'))
 
   test('every missing field is named at once', () => {
     const result = file(undefined, {})
@@ -296,11 +292,7 @@ describe('report and actions', () => {
     expect(seen(file({ ...reportFields(id), cause: 'x'.repeat(70_000) }))).toEqual([65, 'E-REPORT-SIZE'])
     const world = suspended()
     world.do(
-      fileReport(
-        world.incidents,
-        { incident: id, fields: reportFields(id), document: digestA, author: 'Luis Mora' },
-        contextOf('gema'),
-      ),
+      fileReport(world.incidents, { incident: id, fields: reportFields(id), document: digestA }, contextOf('gema')),
     )
     expect(JSON.stringify(world.entries.at(-1)?.facts)).not.toMatch(/Luis|Marta|jperez/)
     expect(world.entries.at(-1)?.personal).toMatchObject({ author: 'Luis Mora', fields: { cause: 'phishing' } })
@@ -308,13 +300,13 @@ describe('report and actions', () => {
   })
 
   test('nobody reviews a report of their own, by any spelling of the name', () => {
-    for (const author of ['berta', ' Berta ', undefined]) {
+    for (const author of ['berta', ' Berta ', 'BERTA']) {
       const world = suspended()
       world.do(
         fileReport(
           world.incidents,
-          { incident: id, fields: reportFields(id), document: digestA, author },
-          contextOf('berta'),
+          { incident: id, fields: reportFields(id, author), document: digestA },
+          contextOf('gema'),
         ),
       )
       expect(seen(reviewReport(world.incidents, { incident: id, result: 'accepted' }, contextOf('berta')))).toEqual([
@@ -328,17 +320,25 @@ describe('report and actions', () => {
     }
   })
 
+  test('whoever files a report leaves it to another to review, and may still be one of two who release', () => {
+    const world = suspended()
+    world.do(
+      fileReport(world.incidents, { incident: id, fields: reportFields(id), document: digestA }, contextOf('ana')),
+    )
+    const accept = (person: string) =>
+      seen(reviewReport(world.incidents, { incident: id, result: 'accepted' }, contextOf(person)))
+    expect(accept('ana')).toEqual([3, 'E-TWO-PERSON own-filing'])
+    expect(accept('berta')).toEqual([0, 'M-REPORT-ACCEPTED'])
+    expect(isAuthor(world.get(id), 'ana')).toBe(false)
+  })
+
   test('without a report there is nothing to accept; a return needs its points', () => {
     expect(seen(reviewReport(suspended().incidents, { incident: id, result: 'accepted' }, contextOf('berta')))).toEqual(
       [3, 'E-NO-REPORT'],
     )
     const world = suspended()
     world.do(
-      fileReport(
-        world.incidents,
-        { incident: id, fields: reportFields(id), document: digestA, author: 'L' },
-        contextOf('gema'),
-      ),
+      fileReport(world.incidents, { incident: id, fields: reportFields(id), document: digestA }, contextOf('gema')),
     )
     expect(
       seen(reviewReport(world.incidents, { incident: id, result: 'returned', points: ' ' }, contextOf('berta'))),
@@ -547,11 +547,7 @@ describe('release (S39 to S41, K3)', () => {
     const world = ready()
     releaseBy(world, 'ana')
     world.do(
-      fileReport(
-        world.incidents,
-        { incident: id, fields: reportFields(id), document: digestB, author: 'L' },
-        contextOf('gema'),
-      ),
+      fileReport(world.incidents, { incident: id, fields: reportFields(id), document: digestB }, contextOf('gema')),
     )
     expect(releaseBy(world, 'berta')).toEqual([3, 'E-NO-REPORT', 'E-TWO-PERSON void-changed'])
   })

@@ -87,10 +87,10 @@ export const digestA = sha256('a')
 export const digestB = sha256('b')
 
 /** A complete analysis report, all of it invented. */
-export function reportFields(incident: string): Record<string, unknown> {
+export function reportFields(incident: string, author = 'Luis Mora'): Record<string, unknown> {
   return {
     incident,
-    author: 'Luis Mora',
+    author,
     commission: ['Luis Mora', 'Marta Gil'],
     days: ['2026-07-02', '2026-07-03'],
     whatHappened: 'Una contraseña se escribió en una página falsa.',

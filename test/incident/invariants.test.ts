@@ -39,7 +39,7 @@ const doing = {
   drill: (i: Incidents, _: Step, c: ActContext) =>
     suspend(i, { scope: hcg, reason: 'r', class: 'test', drill: true }, c),
   report: (i: Incidents, { id, author }: Step, c: ActContext) =>
-    fileReport(i, { incident: id, fields: reportFields(id), document: digestA, author }, c),
+    fileReport(i, { incident: id, fields: reportFields(id, author), document: digestA }, c),
   accept: (i: Incidents, { id }: Step, c: ActContext) => reviewReport(i, { incident: id, result: 'accepted' }, c),
   giveBack: (i: Incidents, { id }: Step, c: ActContext) =>
     reviewReport(i, { incident: id, result: 'returned', points: 'p' }, c),
