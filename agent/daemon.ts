@@ -14,6 +14,7 @@ import { BrokenInvariant } from './core/assert.ts'
 import { type Clock, formatInstant } from './core/clock.ts'
 import type { Log } from './core/log.ts'
 import type { Open } from './main.ts'
+import { watchConfiguration } from './manifest/config.ts'
 import type { AgentConfig } from './model/world.ts'
 import { daemonActor } from './reconcile/findings.ts'
 import { startLoop } from './reconcile/loop.ts'
@@ -36,6 +37,7 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
   const { engine } = open
   const stop = new AbortController()
   const startedAt = formatInstant(clock.now())
+  const configurationChanged = await watchConfiguration(config.file)
   let exit = 0
   let retry: () => void = () => {}
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort())
@@ -84,12 +86,19 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
       },
     ])
     const context = operationContext(live)
+    let told = false
     every('7 * * * *', config.operator.timeZone, () => open.signAgain().then(() => {}), stop.signal)
     const loop = startLoop({
       engine,
       projection: live,
       signal: stop.signal,
-      afterPass: signal => afterPass(context, signal),
+      async afterPass(signal) {
+        const changed = await configurationChanged()
+        if (changed && !told)
+          log.write('warn', 'the configuration has changed: start again to use it', { config: config.file })
+        told = changed
+        return afterPass(context, signal)
+      },
       passed: outcomes => verifier.later(changedDomains(outcomes)),
       fail(error) {
         exit = error instanceof BrokenInvariant ? 70 : 1
@@ -125,6 +134,7 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
       random: parts.random,
       live: policy,
       daemon: { pid: process.pid, startedAt },
+      configurationChanged,
       signal: stop.signal,
       retry: () => retry(),
       verifyLater: verifier.later,

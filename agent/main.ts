@@ -235,6 +235,7 @@ export async function runLocally(
       progress: () => {},
       signal: new AbortController().signal,
       daemon: null,
+      configurationChanged: async () => false,
       random,
       live: null,
       retry: () => {},

@@ -80,15 +80,24 @@ export function createProber(config: VerifyConfig, clock: Clock): Prober {
   }
 }
 
+// What is seen goes into the register: enough of it to find the record by, whatever a server gives out.
+const shownCharsMax = 120
+const shownDifferencesMax = 5
+
+const cut = (text: string | null) =>
+  text !== null && text.length > shownCharsMax ? `${text.slice(0, shownCharsMax)}…` : (text ?? '')
+
 /** A server that gives out something else weighs more than one that gives out nothing. */
-function judgeZone(servers: readonly ServerFinding[]): Seen {
+export function judgeZone(servers: readonly ServerFinding[]): Seen {
   const serials = new Set(servers.flatMap(({ serial }) => serial ?? []))
   const wrong = servers.flatMap(({ server, trouble, detail, differences }) => {
-    if (trouble !== null) return trouble === 'wrong-answer' ? [`${server}: ${detail}`] : []
-    const shown = differences.map(({ owner, type, expected, found, detail: why }) => {
+    if (trouble !== null) return trouble === 'wrong-answer' ? [`${server}: ${cut(detail)}`] : []
+    const shown = differences.slice(0, shownDifferencesMax).map(({ owner, type, expected, found, detail: why }) => {
       const has = found === null ? (why ?? 'no answer') : found.values.join(' | ') || 'nothing'
-      return `${owner} ${type} is ${has}, not ${expected.values.join(' | ') || 'nothing'}`
+      return `${owner} ${type} is ${cut(has)}, not ${cut(expected.values.join(' | ')) || 'nothing'}`
     })
+    const more = differences.length - shown.length
+    if (more > 0) shown.push(`and ${more} more`)
     return shown.length === 0 ? [] : [`${server}: ${shown.join('; ')}`]
   })
   if (serials.size > 1)
@@ -96,7 +105,7 @@ function judgeZone(servers: readonly ServerFinding[]): Seen {
   if (wrong.length > 0) return { result: 'otherwise', detail: wrong.join('. ') }
   const silent = servers.filter(({ trouble }) => trouble !== null)
   if (silent.length > 0)
-    return { result: 'unproved', detail: silent.map(({ server, detail }) => `${server}: ${detail}`).join('. ') }
+    return { result: 'unproved', detail: silent.map(({ server, detail }) => `${server}: ${cut(detail)}`).join('. ') }
   return { result: 'as-wanted', detail: `serial ${[...serials].join()}` }
 }
 

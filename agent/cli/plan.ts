@@ -102,6 +102,9 @@ export async function explainCommand(
   const recipient = options.recipient ?? words[1]
   if (recipient === undefined || (login === undefined && options.sender === undefined))
     throw new CommandFailure(exits.usage, io.say('explainUsage'))
+  // What Postfix would not even take for an address; odd ones that it takes are judged.
+  const halves = [recipient, options.sender ?? ''].find(text => /@$|^@[^,:]*$/.test(text))
+  if (halves !== undefined) throw new CommandFailure(exits.usage, io.say('noAddress', { text: halves }))
   const at =
     options.at === undefined
       ? undefined

@@ -1,6 +1,7 @@
 /** The commands and their options, declared once; each goes to one thin function. Exit codes are ours (contract section 4). */
 import { Command, CommanderError } from 'commander'
 import { ProviderFailure } from '../../providers/provider.ts'
+import { exitOf } from '../control/protocol.ts'
 import { formatDiagnostic } from '../core/messages.ts'
 import type { AgentConfig } from '../model/world.ts'
 import { formatFailure, RegisterFailure } from '../register/failure.ts'
@@ -47,7 +48,7 @@ export async function runProgram(
     if (error instanceof ProviderFailure) {
       const detail = error.message.replace(/\.$/, '')
       const found = { severity: 'error', code: 'E-PROVIDER', values: { detail } } as const
-      return fail(io, exits.unavailable, formatDiagnostic(found, io.language))
+      return fail(io, exitOf(error), formatDiagnostic(found, io.language))
     }
     if (error instanceof RegisterFailure) return fail(io, exits.failed, formatFailure(error, io.language))
     const denied = denialOf(io, error)

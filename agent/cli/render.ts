@@ -165,6 +165,7 @@ export type StatusView = {
   readonly register: { readonly size: number; readonly trusted: boolean; readonly findings: readonly string[] }
   readonly lastVerification: { readonly at: string; readonly probes: number; readonly asWanted: number } | null
   readonly daemon: { readonly pid: number } | null
+  readonly configuration: { readonly file: string; readonly changed: boolean }
   readonly diagnostics: readonly DiagnosticJson[]
 }
 
@@ -201,6 +202,9 @@ export function renderStatus(view: StatusView, say: Say, paint: Paint): string[]
     ...(view.lastVerification === null ? [] : [say('verifiedLast', view.lastVerification)]),
     say('registerLine', { size: view.register.size, trust }),
     view.daemon === null ? say('daemonDown') : say('daemonUp', { pid: view.daemon.pid }),
+    ...(view.configuration.changed
+      ? [paint('warn', say('configurationChanged', { file: view.configuration.file }))]
+      : []),
   ]
 }
 

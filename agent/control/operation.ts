@@ -39,6 +39,8 @@ export type OperationContext = {
   readonly troubles: () => readonly string[]
   readonly acceptHead: (actor: Actor, reason: string) => Promise<Stored>
   readonly random: (bytes: number) => Uint8Array
+  /** Whether the configuration file says something else than it did when the daemon began; it is read at the start alone. */
+  readonly configurationChanged: () => Promise<boolean>
   /** Asks the daemon for another pass soon; without a daemon there is nobody to ask. */
   readonly retry: () => void
   /** Has what people see of these domains looked at, beside everything else; without a daemon nobody does. */

@@ -20,7 +20,7 @@ import { incidentSummaries } from './incident-views.ts'
 import type { Operation, OperationContext, OperationRow } from './operation.ts'
 import { peopleOperations } from './people-operations.ts'
 import { denialOf } from './permission.ts'
-import { failed, type OperationResult } from './protocol.ts'
+import { exitOf, failed, type OperationResult } from './protocol.ts'
 import { parseScope } from './scope.ts'
 import { changedDomains, checkDoors, type VerificationView, verifyDomains } from './verification.ts'
 import {
@@ -147,7 +147,8 @@ function applyExit(
 /** A domain that nobody has (RFC 6761): asking for it takes a system a moment, and of an empty list some ask nothing. */
 const nobodys = 'mailwarden.invalid' as DomainName
 
-const status: Operation = async (_, { engine, caller, signal, daemon, findings, troubles }) => {
+const status: Operation = async (_, context) => {
+  const { engine, caller, signal, daemon, findings, troubles } = context
   const world = engine.world()
   const { config, register, providers } = engine.parts
   const found = findings(caller.language)
@@ -171,6 +172,7 @@ const status: Operation = async (_, { engine, caller, signal, daemon, findings, 
     lastRun: engine.history.lastRun,
     lastVerification: engine.history.lastVerification,
     daemon,
+    configuration: { file: config.file, changed: await context.configurationChanged() },
     diagnostics: diagnosticsView(world.diagnostics, caller.language),
   }
   const trusted = json.register.trusted ? 0 : 1
@@ -272,8 +274,7 @@ export async function runOperation(
       : { ...result, json: { ...result.json, register: { trusted: false, findings } } }
   } catch (error) {
     if (error instanceof ProviderFailure) {
-      const exit = error.kind === 'unreachable' || error.kind === 'timeout' ? 69 : 1
-      return refuse(exit, 'E-PROVIDER', { detail: unstopped(error.message) }, context.caller.language)
+      return refuse(exitOf(error), 'E-PROVIDER', { detail: unstopped(error.message) }, context.caller.language)
     }
     if (error instanceof RegisterFailure) return failed(1, formatFailure(error, context.caller.language))
     throw error

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { ProviderFailure } from '../../providers/provider.ts'
 
 export type ControlRequest = {
   readonly operation: string
@@ -20,6 +21,12 @@ export type OperationResult = { readonly exit: number; readonly json: Readonly<R
 /** A sentence and an exit code. */
 export function failed(exit: number, message: string): OperationResult {
   return { exit, json: { version: 1, error: message } }
+}
+
+/** A secret that is missing or refused is a fault of the configuration; a system that does not answer is down. */
+export function exitOf({ kind }: ProviderFailure): number {
+  if (kind === 'unauthorized') return 78
+  return kind === 'unreachable' || kind === 'timeout' ? 69 : 1
 }
 
 export type ControlReply =

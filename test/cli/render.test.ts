@@ -59,6 +59,7 @@ describe('mistakes in the manifests', () => {
       providers: [],
       register: { size: 1, trusted: true, findings: [] },
       daemon: null,
+      configuration: { file: '/etc/mailwarden/mailwarden.yaml', changed: false },
     } as const
     expect(renderStatus({ ...status, diagnostics } as never, en, plain)).toEqual(expect.arrayContaining(lines))
     const spanish = renderStatus({ ...status, diagnostics: [] } as never, es, plain).join('\n')

@@ -38,6 +38,7 @@ const context = {
   signal,
   daemon: null,
   live: null,
+  configurationChanged: async () => false,
   findings: () => [],
   troubles: () => [],
   witness: () => open.register.witness(),
