@@ -5,6 +5,7 @@
 import { type AccessFacts, authorOf, type Judgement, type Source } from '../../policies/policy.ts'
 import type { Instant } from '../core/clock.ts'
 import type { PolicyName } from '../manifest/schema.ts'
+import { placeAt } from './book.ts'
 import { decide, type Effect, judgeAll, type Stated, toFacts, toStated } from './decide.ts'
 import { findParty, modeOf } from './party.ts'
 import { areAddressesJudged, classOf } from './scope.ts'
@@ -77,8 +78,10 @@ function state(policy: PolicyName, judgement: Judgement, observed: boolean): Sta
 /** The account's own line that reaches as far as this mail goes; null where the domain's defaults or the agent's decide. */
 function permittingSetting(facts: AccessFacts): Source | null {
   const author = authorOf(facts)
-  if (author !== undefined) return author.places['send'] ?? null
-  return facts.recipient?.mailbox?.places['receive'] ?? null
+  const { book } = facts.snapshot
+  if (author !== undefined) return placeAt(book, author.number, 'send') ?? null
+  const mailbox = facts.recipient?.mailbox
+  return mailbox === undefined ? null : (placeAt(book, mailbox.number, 'receive') ?? null)
 }
 
 function senderOf(snapshot: Snapshot, login: string): string {

@@ -1,6 +1,7 @@
 /**
- * IP addresses and networks for live decisions: addresses as numbers, networks in tables by prefix length, so that a
- * look-up costs one step per length in use, not per network. RFC 4291 for the text of IPv6. Pure.
+ * IP addresses and networks for live decisions: addresses as numbers, sets of networks as sorted intervals, tables of
+ * networks with values by prefix length. A look-up does not get dearer with the number of networks. RFC 4291 for the text
+ * of IPv6. Pure.
  */
 import ipaddr from 'ipaddr.js'
 
@@ -38,31 +39,100 @@ function parseIpv4(text: string): number | undefined {
   return dots === 3 && part >= 0 ? value * 256 + part : undefined
 }
 
+/** Canonical CIDR, or a single address; undefined for what can't be read. */
+function parseNetwork(text: string): { readonly address: Ip; readonly length: number } | undefined {
+  const [addressText = '', lengthText] = text.split('/')
+  const address = parseIp(addressText)
+  if (address === undefined) return undefined
+  const bits = typeof address === 'number' ? 32 : 128
+  const length = lengthText === undefined ? bits : Number(lengthText)
+  return Number.isInteger(length) && length >= 0 && length <= bits ? { address, length } : undefined
+}
+
+function maskV4(address: number, length: number): number {
+  return length === 0 ? 0 : ((address >>> (32 - length)) << (32 - length)) >>> 0
+}
+
+function maskV6(address: bigint, length: number): bigint {
+  const rest = BigInt(128 - length)
+  return (address >> rest) << rest
+}
+
+/** Addresses as intervals that neither touch nor overlap, in order: from, to (inclusive), from, to… */
+export type NetworkSet = {
+  readonly v4: readonly number[]
+  readonly v6: readonly bigint[]
+}
+
+/** One that cannot be read holds nothing. */
+export function buildNetworkSet(networks: Iterable<string>): NetworkSet {
+  const v4: [number, number][] = []
+  const v6: [bigint, bigint][] = []
+  for (const text of networks) {
+    const network = parseNetwork(text)
+    if (network === undefined) continue
+    const { address, length } = network
+    if (typeof address === 'number') {
+      const from = maskV4(address, length)
+      v4.push([from, from + 2 ** (32 - length) - 1])
+    } else {
+      const from = maskV6(address, length)
+      v6.push([from, from + (1n << BigInt(128 - length)) - 1n])
+    }
+  }
+  return { v4: mergeIntervals(v4, to => to + 1), v6: mergeIntervals(v6, to => to + 1n) }
+}
+
+function mergeIntervals<T extends number | bigint>(intervals: [T, T][], next: (to: T) => T): T[] {
+  const merged: [T, T][] = []
+  for (const [from, to] of intervals.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))) {
+    const last = merged.at(-1)
+    if (last === undefined || from > next(last[1])) merged.push([from, to])
+    else if (to > last[1]) last[1] = to
+  }
+  return merged.flat()
+}
+
+export function isEmpty({ v4, v6 }: NetworkSet): boolean {
+  return v4.length + v6.length === 0
+}
+
+export function contains({ v4, v6 }: NetworkSet, ip: Ip | undefined): boolean {
+  if (ip === undefined) return false
+  return typeof ip === 'number' ? isWithin(v4, ip) : isWithin(v6, ip)
+}
+
+/** The last interval that begins at or before it is the only one that can hold it. */
+function isWithin<T extends number | bigint>(bounds: readonly T[], ip: T): boolean {
+  let low = 0
+  let high = bounds.length / 2
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (bounds[middle * 2]! <= ip) low = middle + 1
+    else high = middle
+  }
+  return low > 0 && ip <= bounds[low * 2 - 1]!
+}
+
 type Level<K, T> = { readonly length: number; readonly values: ReadonlyMap<K, readonly T[]> }
 
 export type PrefixTable<T> = {
   readonly v4: readonly Level<number, T>[]
   readonly v6: readonly Level<bigint, T>[]
-  readonly size: number
 }
 
-/** Networks are canonical CIDR, or single addresses. One that cannot be read matches nothing. */
+/** One that cannot be read matches nothing. */
 export function buildPrefixTable<T>(entries: Iterable<readonly [network: string, value: T]>): PrefixTable<T> {
   const v4 = new Map<number, Map<number, T[]>>()
   const v6 = new Map<number, Map<bigint, T[]>>()
-  let size = 0
-  for (const [network, value] of entries) {
-    const [addressText = '', lengthText] = network.split('/')
-    const address = parseIp(addressText)
-    if (address === undefined) continue
-    const bits = typeof address === 'number' ? 32 : 128
-    const length = lengthText === undefined ? bits : Number(lengthText)
-    if (!Number.isInteger(length) || length < 0 || length > bits) continue
+  for (const [text, value] of entries) {
+    const network = parseNetwork(text)
+    if (network === undefined) continue
+    const { address, length } = network
     if (typeof address === 'number') add(v4, length, maskV4(address, length), value)
     else add(v6, length, maskV6(address, length), value)
-    size += 1
   }
-  return { v4: levels(v4), v6: levels(v6), size }
+  return { v4: levels(v4), v6: levels(v6) }
 }
 
 function add<K, T>(table: Map<number, Map<K, T[]>>, length: number, key: K, value: T): void {
@@ -75,24 +145,6 @@ function add<K, T>(table: Map<number, Map<K, T[]>>, length: number, key: K, valu
 
 function levels<K, T>(table: ReadonlyMap<number, ReadonlyMap<K, readonly T[]>>): readonly Level<K, T>[] {
   return [...table].map(([length, values]) => ({ length, values })).sort((a, b) => b.length - a.length)
-}
-
-function maskV4(address: number, length: number): number {
-  return length === 0 ? 0 : ((address >>> (32 - length)) << (32 - length)) >>> 0
-}
-
-function maskV6(address: bigint, length: number): bigint {
-  const rest = BigInt(128 - length)
-  return (address >> rest) << rest
-}
-
-export function contains(table: PrefixTable<unknown>, ip: Ip | undefined): boolean {
-  if (typeof ip === 'number') {
-    for (const { length, values } of table.v4) if (values.has(maskV4(ip, length))) return true
-  } else if (ip !== undefined) {
-    for (const { length, values } of table.v6) if (values.has(maskV6(ip, length))) return true
-  }
-  return false
 }
 
 const none: readonly never[] = []

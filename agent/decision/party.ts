@@ -2,12 +2,33 @@
  * Looking up, in a snapshot: whose address this is, what hold lies on it, which mode a policy has. Pure; the cost does
  * not grow with the number of accounts.
  */
+import type { Place } from '../core/diagnostic.ts'
 import type { PolicyName } from '../manifest/schema.ts'
+import type { Exception } from '../model/entity.ts'
 import type { Hold, Lever } from '../model/incident.ts'
+import type { Address } from '../model/name.ts'
 import { parseEnvelopeAddress } from './address.ts'
+import {
+  accessIn,
+  addressAt,
+  domainIn,
+  findEntry,
+  findMailbox,
+  hasExceptions,
+  isOwnAddress,
+  ownEntry,
+  type PlacedSetting,
+  placeAt,
+  receiveIn,
+  roleIn,
+  sendIn,
+  standingIn,
+  traitsAt,
+} from './book.ts'
+import type { Mode } from './image.ts'
 import { contains } from './network.ts'
 import type { Snapshot } from './snapshot.ts'
-import type { Mode, Party } from './tables.ts'
+import type { MailboxRow, Party } from './tables.ts'
 
 /** The hold that closes one of `levers` for a party: of the whole domain first, then of the account. */
 export function holdOn(snapshot: Snapshot, party: Party, levers: readonly Lever[]): Hold | undefined {
@@ -26,7 +47,7 @@ export function modeOf(snapshot: Snapshot, policy: PolicyName): Mode {
 
 /** Looks an address of a request up. Text that is no address is a party too: a foreign one. */
 export function findParty(snapshot: Snapshot, text: string): Party {
-  const known = snapshot.parties.get(text)
+  const known = findManaged(snapshot, text)
   if (known !== undefined) return known
   const address = parseEnvelopeAddress(text)
   const nobody: Party = {
@@ -60,9 +81,51 @@ export function findParty(snapshot: Snapshot, text: string): Party {
       const plus = localpart.indexOf('+')
       const canonical = plus > 0 ? `${localpart.slice(0, plus)}@${domain}` : full
       // The detail is dropped for accounts; who is none is named as they were written.
-      return snapshot.parties.get(canonical) ?? { ...nobody, text: full, domain, scope: 'national', managed }
+      return findManaged(snapshot, canonical) ?? { ...nobody, text: full, domain, scope: 'national', managed }
     }
   }
+}
+
+/** Somebody here, by an address in canonical form: the common case costs one look-up and no parsing. */
+function findManaged(snapshot: Snapshot, address: string): Party | undefined {
+  const entry = findEntry(snapshot.book, address)
+  const number = findMailbox(snapshot.book, entry)
+  if (number < 0) return undefined
+  const traits = traitsAt(snapshot.book, entry)
+  const own = isOwnAddress(traits) ? (address as Address) : addressAt(snapshot.book, ownEntry(snapshot.book, number))
+  const mailbox = mailboxOf(snapshot, number, traits, own)
+  const { domain } = mailbox
+  return {
+    form: 'plain',
+    text: address,
+    domain: domain.name,
+    ip: undefined,
+    scope: 'national',
+    managed: domain,
+    mailbox,
+  }
+}
+
+const noExceptions: readonly Exception[] = []
+
+function mailboxOf(snapshot: Snapshot, number: number, traits: number, address: Address): MailboxRow {
+  const { domainRows, exceptions } = snapshot
+  return {
+    number,
+    address,
+    role: roleIn(traits),
+    domain: domainRows[domainIn(traits)]!,
+    standing: standingIn(traits),
+    send: sendIn(traits),
+    receive: receiveIn(traits),
+    access: accessIn(traits),
+    exceptions: hasExceptions(traits) ? (exceptions.get(number) ?? noExceptions) : noExceptions,
+  }
+}
+
+/** The line of a setting, or, without one of its own, of the mailbox. */
+export function placeOf(snapshot: Snapshot, mailbox: MailboxRow, setting?: PlacedSetting): Place | null {
+  return placeAt(snapshot.book, mailbox.number, setting) ?? placeAt(snapshot.book, mailbox.number) ?? null
 }
 
 /** Whole labels from the right: `x.cult` and `cu.evil.com` are not below `cu`. */

@@ -5,7 +5,7 @@
 import { type Instant, isActive } from '../core/clock.ts'
 import { type Exception, type Scope, scopes } from '../model/entity.ts'
 import { isAtOrBelow } from '../model/name.ts'
-import { contains, type Ip } from './network.ts'
+import { contains, type Ip, isEmpty } from './network.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { InstitutionRow, Party } from './tables.ts'
 
@@ -25,7 +25,7 @@ export function classOf(party: Party, institution: InstitutionRow | undefined): 
 
 /** True once the operator has told which addresses are national; before, an address says nothing about a country. */
 export function areAddressesJudged(snapshot: Snapshot): boolean {
-  return snapshot.national.networks.size > 0
+  return !isEmpty(snapshot.national.networks)
 }
 
 /** Of a client that speaks for nobody. Its institution's own network is local, whatever it is worth nationally. */

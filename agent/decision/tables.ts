@@ -1,24 +1,20 @@
 /**
- * The rows of the tables that live decisions look things up in: data only. Who builds them is `snapshot.ts` and
- * `mailboxes.ts`; who looks up is `party.ts`.
+ * The rows of the tables that live decisions look things up in: data only. Who builds them is `image.ts` and
+ * `snapshot.ts`; who looks up is `party.ts`.
  */
 import type { Place } from '../core/diagnostic.ts'
 import type { Access, Exception, Language, MailDomain, Scope } from '../model/entity.ts'
 import type { Hold } from '../model/incident.ts'
 import type { Address, DomainName } from '../model/name.ts'
-import type { Ip, PrefixTable } from './network.ts'
-
-export type Mode = 'off' | 'observe' | 'enforce'
-
-/** `live`: in service, held or not. `absent`: known, never provisioned (blocked, queued), so nobody's mailbox. */
-export type Standing = 'live' | 'withdrawn' | 'absent'
+import type { Role, Standing } from './book.ts'
+import type { Ip, NetworkSet } from './network.ts'
 
 export type InstitutionRow = {
   readonly name: string
   readonly language: Language
-  readonly networks: PrefixTable<true>
+  readonly networks: NetworkSet
   /** Of its servers with role `collect`. */
-  readonly collectors: PrefixTable<true>
+  readonly collectors: NetworkSet
   /** As text, for `explain`. */
   readonly networkTexts: readonly string[]
   readonly collectorTexts: readonly string[]
@@ -32,18 +28,18 @@ export type DomainRow = {
   readonly place: Place
 }
 
+/** A mailbox as it is looked up; where it is declared tells `placeOf` in `party.ts`. */
 export type MailboxRow = {
+  /** The same for the same mailbox, within one snapshot. */
+  readonly number: number
   readonly address: Address
-  readonly role: 'user' | 'administrator' | 'collector'
+  readonly role: Role
   readonly domain: DomainRow
   readonly standing: Standing
   readonly send: Scope
   readonly receive: Scope
   readonly access: Access
   readonly exceptions: readonly Exception[]
-  readonly place: Place
-  /** Lines of single settings. */
-  readonly places: Readonly<Record<string, Place>>
 }
 
 /** One side of a mail, looked up. */

@@ -10,77 +10,82 @@ export interface Usage extends UsageView {
   /** Counts a permitted recipient. A second time within the window, in whatever message, it is no new one. */
   count(login: string, recipient: string, at: Instant): void
   readonly logins: number
-  /** Recipients kept, of both windows. */
+  /** Recipients kept. */
   readonly entries: number
 }
 
-const hourMs = 3_600_000
-const dayMs = 86_400_000
-/** About 50 MB. A thousand logins at their daily limit of 500 fill it; beyond, the login that wrote least recently is forgotten. */
+const hourSeconds = 3_600
+const daySeconds = 86_400
+/** About 30 MB. Two thousand logins at their daily limit of 500 fill it; beyond, who wrote least recently is forgotten. */
 export const entriesMax = 1_000_000
+/** Forgetting sorts the logins; once for many is cheap. */
+const forgottenShare = 0.1
 
-/** Recipient hash to the second of its last use, oldest first. Hashes: a few bytes each, and no list of correspondents. */
-type Window = Map<number, number>
-type Meter = { readonly hour: Window; readonly day: Window; expiredAt: number }
+/**
+ * Pairs of a recipient's hash and the second of its last use, in no order: a login has a few, at most its daily limit.
+ * Hashes: a few bytes each, and no list of correspondents.
+ */
+type Meter = { readonly pairs: number[]; lastSecond: number }
 
 export function createUsage(options: { readonly entriesMax: number } = { entriesMax }): Usage {
-  /** In order of last use. */
   const meters = new Map<string, Meter>()
   let entries = 0
+  /** What the last walk found: counts, and where the recipient stands. */
+  const found = { hour: 0, day: 0, at: -1 }
 
-  function expire(window: Window, before: number): void {
-    for (const [hash, second] of window) {
-      if (second > before) return
-      window.delete(hash)
-      entries -= 1
+  /** Walks over a login's pairs once: drops what is over, counts the rest, finds the recipient (-1: a new one). */
+  function walk({ pairs }: Meter, hash: number, second: number): void {
+    found.hour = 0
+    found.day = 0
+    found.at = -1
+    let inHour = 0
+    let at = 0
+    while (at < pairs.length) {
+      const age = second - pairs[at + 1]!
+      if (age >= daySeconds) {
+        const lastSecond = pairs.pop()!
+        const lastHash = pairs.pop()!
+        if (at < pairs.length) {
+          pairs[at] = lastHash
+          pairs[at + 1] = lastSecond
+        }
+        entries -= 1
+        continue
+      }
+      if (pairs[at] === hash) found.at = at
+      if (age < hourSeconds) inHour += 1
+      at += 2
     }
-  }
-
-  function expireBoth(meter: Meter, second: number): void {
-    if (meter.expiredAt === second) return
-    meter.expiredAt = second
-    expire(meter.hour, second - hourMs / 1000)
-    expire(meter.day, second - dayMs / 1000)
-  }
-
-  function touch(window: Window, hash: number, second: number): void {
-    // Taken out and put back, so that the oldest stays first.
-    if (!window.delete(hash)) entries += 1
-    window.set(hash, second)
-  }
-
-  function forget(login: string, meter: Meter): void {
-    entries -= meter.hour.size + meter.day.size
-    meters.delete(login)
-  }
-
-  /** The login that has been silent for longest goes first; the one at hand is last, and goes too if it alone is too much. */
-  function makeRoom(): void {
-    for (const [login, meter] of meters) {
-      if (entries <= options.entriesMax) return
-      forget(login, meter)
-    }
+    found.hour = inHour
+    found.day = pairs.length / 2
   }
 
   return {
     after(login, recipient, at) {
       const meter = meters.get(login)
-      if (meter === undefined) return { hour: 1, day: 1 }
-      expireBoth(meter, Math.floor(at / 1000))
-      const hash = hashOf(recipient)
-      const size = (window: Window) => window.size + (window.has(hash) ? 0 : 1)
-      return { hour: size(meter.hour), day: size(meter.day) }
+      if (meter === undefined) return firstOfAll
+      const second = Math.floor(at / 1000)
+      walk(meter, hashOf(recipient), second)
+      if (found.at < 0) return { hour: found.hour + 1, day: found.day + 1 }
+      const isInHour = second - meter.pairs[found.at + 1]! < hourSeconds
+      return { hour: found.hour + (isInHour ? 0 : 1), day: found.day }
     },
     count(login, recipient, at) {
       const second = Math.floor(at / 1000)
-      const meter = meters.get(login) ?? { hour: new Map(), day: new Map(), expiredAt: second }
-      meters.delete(login)
-      meters.set(login, meter)
-      expireBoth(meter, second)
+      let meter = meters.get(login)
+      if (meter === undefined) {
+        meter = { pairs: [], lastSecond: second }
+        meters.set(ownCopy(login), meter)
+      }
+      meter.lastSecond = second
       const hash = hashOf(recipient)
-      touch(meter.hour, hash, second)
-      touch(meter.day, hash, second)
-      if (entries > options.entriesMax) makeRoom()
+      walk(meter, hash, second)
+      if (found.at >= 0) meter.pairs[found.at + 1] = second
+      else {
+        meter.pairs.push(hash, second)
+        entries += 1
+        if (entries > options.entriesMax) makeRoom()
+      }
     },
     get logins() {
       return meters.size
@@ -89,11 +94,29 @@ export function createUsage(options: { readonly entriesMax: number } = { entries
       return entries
     },
   }
+
+  /** Who has been silent for longest goes first; who writes now is last, and goes too when that alone is too much. */
+  function makeRoom(): void {
+    const target = options.entriesMax * (1 - forgottenShare)
+    const silent = [...meters].sort(([, a], [, b]) => a.lastSecond - b.lastSecond)
+    for (const [login, { pairs }] of silent) {
+      if (entries <= target) return
+      entries -= pairs.length / 2
+      meters.delete(login)
+    }
+  }
 }
 
-/** FNV-1a. Of 500 recipients two share a hash once in 30,000 logins: that login may write to one more. */
+const firstOfAll = { hour: 1, day: 1 } as const
+
+/** A slice of a request would keep the whole request in memory. */
+function ownCopy(text: string): string {
+  return Buffer.from(text).toString()
+}
+
+/** FNV-1a in 31 bits. Of 500 recipients two share a hash once in 15,000 logins: that login may write to one more. */
 function hashOf(text: string): number {
   let hash = 0x811c9dc5
   for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193)
-  return hash
+  return hash & 0x7fff_ffff
 }

@@ -40,8 +40,12 @@ const slotOfName: ReadonlyMap<string, number> = new Map([
   ['request', slots.length],
 ])
 const requestSlot = slots.length
+const requestKind = 'smtpd_access_policy'
 const nameForm = /^[A-Za-z0-9_.-]+$/
 const beyondAscii = /[\x80-\xff]/
+
+/** An smtpd sends requests of one form; one for each state that it asks in would be plenty. */
+const formsMax = 16
 
 export interface RequestReader {
   /** Takes bytes as they came, read as Latin-1 so that a cut inside a UTF-8 sequence does no harm. */
@@ -52,8 +56,21 @@ export interface RequestReader {
   readonly pending: number
 }
 
-/** `sender=` and where its value goes; -1 for what no decision reads. */
-type Line = { readonly prefix: string; readonly slot: number }
+/**
+ * The form of a whole request with the names of the last one, in their order: Postfix always sends the same ones, and one
+ * pass of a compiled pattern costs a third of reading line by line. `slots`: where each group's value goes.
+ */
+type Form = { readonly pattern: RegExp; readonly slots: readonly number[] }
+
+function formOf(names: readonly string[]): Form {
+  const slots = names.map(name => slotOfName.get(name) ?? -1).filter(slot => slot >= 0 && slot !== requestSlot)
+  const lines = names.map(name => {
+    const slot = slotOfName.get(name) ?? -1
+    const value = slot === requestSlot ? requestKind : slot >= 0 ? '([^\\n]*)' : '[^\\n]*'
+    return `${name.replaceAll('.', '\\.')}=${value}\\n`
+  })
+  return { pattern: new RegExp(`${lines.join('')}\\n`, 'y'), slots }
+}
 
 export function createRequestReader(): RequestReader {
   let text = ''
@@ -62,25 +79,26 @@ export function createRequestReader(): RequestReader {
   let searchFrom = 0
   /** Something was pushed that may hold what no request may hold. */
   let suspect = false
-  /** The lines of the last request: Postfix always sends the same ones in the same order, and comparing is cheap. */
-  let order: readonly Line[] = []
-  const values: string[] = []
+  let form: Form | undefined
+  /** Names of the last request that was read line by line. */
+  let lastNames = ''
+  let forms = 0
+  const values: string[] = slots.map(() => '')
 
-  function readAsLastTime(end: number): boolean {
-    let at = start
-    for (const { prefix, slot } of order) {
-      if (at > end || !text.startsWith(prefix, at)) return false
-      const lineEnd = text.indexOf('\n', at)
-      const from = at + prefix.length
-      if (lineEnd - from > valueLengthMax) return false
-      if (slot >= 0) values[slot] = text.slice(from, lineEnd)
-      at = lineEnd + 1
-    }
-    return at > end && order.length > 0
+  /** True when it was one of the same form; then it is read. A value can't be too long where the whole is not. */
+  function readAsLastTime(): boolean {
+    if (form === undefined || suspect) return false
+    const { pattern, slots: order } = form
+    pattern.lastIndex = start
+    const groups = pattern.exec(text)
+    if (groups === null || pattern.lastIndex - start > valueLengthMax) return false
+    for (let group = 0; group < order.length; group += 1) values[order[group]!] = groups[group + 1]!
+    start = pattern.lastIndex
+    searchFrom = 0
+    return true
   }
 
   function readAnew(end: number): boolean {
-    const lines: Line[] = []
     const seen = new Set<string>()
     values.fill('', 0, requestSlot + 1)
     for (let at = start; at <= end; ) {
@@ -94,11 +112,19 @@ export function createRequestReader(): RequestReader {
       seen.add(name)
       const slot = slotOfName.get(name) ?? -1
       if (slot >= 0) values[slot] = text.slice(equals + 1, lineEnd)
-      lines.push({ prefix: `${name}=`, slot })
       at = lineEnd + 1
     }
-    order = lines
-    return seen.has('request')
+    if (values[requestSlot] !== requestKind) return false
+    // A pattern is made for names that come again, and not for ever new ones: making it costs more than reading.
+    const names = [...seen].join('=')
+    if (names === lastNames && forms < formsMax) {
+      form = formOf([...seen])
+      forms += 1
+    }
+    lastNames = names
+    start = end + 2
+    searchFrom = 0
+    return true
   }
 
   function isPartTooLong(): boolean {
@@ -125,6 +151,8 @@ export function createRequestReader(): RequestReader {
         keepRest()
         return 'incomplete'
       }
+      // One that comes in many pieces is not matched against the pattern with each of them.
+      if (searchFrom === 0 && readAsLastTime()) return requestOf(values)
       // An empty line where a request should begin.
       if (text.charCodeAt(start) === 10) return 'malformed'
       const end = text.indexOf('\n\n', Math.max(start, searchFrom))
@@ -135,22 +163,23 @@ export function createRequestReader(): RequestReader {
         return 'incomplete'
       }
       if (end - start > requestLengthMax) return 'malformed'
-      if (!readAsLastTime(end) && !readAnew(end)) return 'malformed'
-      if (values[requestSlot] !== 'smtpd_access_policy') return 'malformed'
-      start = end + 2
-      searchFrom = 0
-      return {
-        state: (values[0] ?? '').toUpperCase(),
-        clientAddress: values[1] ?? '',
-        sender: decode(values[2] ?? ''),
-        recipient: decode(values[3] ?? ''),
-        login: decode(values[4] ?? ''),
-        instance: values[5] ?? '',
-      }
+      return (searchFrom > 0 && readAsLastTime()) || readAnew(end) ? requestOf(values) : 'malformed'
     },
     get pending() {
       return text.length - start
     },
+  }
+}
+
+function requestOf(values: readonly string[]): PolicyRequest {
+  const [state = '', clientAddress = '', sender = '', recipient = '', login = '', instance = ''] = values
+  return {
+    state: state.toUpperCase(),
+    clientAddress,
+    sender: decode(sender),
+    recipient: decode(recipient),
+    login: decode(login),
+    instance,
   }
 }
 

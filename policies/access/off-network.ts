@@ -4,6 +4,7 @@
  */
 import { type Instant, isActive } from '../../agent/core/clock.ts'
 import { contains, type Ip } from '../../agent/decision/network.ts'
+import { placeOf } from '../../agent/decision/party.ts'
 import type { Snapshot } from '../../agent/decision/snapshot.ts'
 import type { MailboxRow } from '../../agent/decision/tables.ts'
 import type { ReasonText } from '../../agent/decision/texts.ts'
@@ -28,7 +29,7 @@ export const offNetwork: AccessPolicy = {
       text: textFor(mailbox),
       detail: facts.clientText,
       language,
-      source: mailbox.places.access ?? mailbox.place,
+      source: placeOf(snapshot, mailbox, 'access'),
     }
   },
 }

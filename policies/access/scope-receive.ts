@@ -3,6 +3,7 @@
  * more foreign of sender and client address counts, once the operator has told which addresses are national; a null
  * sender has the address alone. Who logged in, or speaks through a declared relay, is as near as their institution.
  */
+import { placeOf } from '../../agent/decision/party.ts'
 import {
   areAddressesJudged,
   classOf,
@@ -34,7 +35,7 @@ export const scopeReceive: AccessPolicy = {
       text: mailbox.receive === 'local' ? 'receiveNational' : 'receiveInternational',
       detail: sender.domain ?? sender.text,
       language,
-      source: mailbox.places.receive ?? mailbox.place,
+      source: placeOf(facts.snapshot, mailbox, 'receive'),
     }
   },
 }

@@ -3,6 +3,7 @@
  * for an account; what an unauthenticated sender claims gains no scope. A relay's bounce belongs to no account: it has
  * the scope that accounts have by default.
  */
+import { placeOf } from '../../agent/decision/party.ts'
 import { classOf, exceptionFor, isBeyond } from '../../agent/decision/scope.ts'
 import type { Scope } from '../../agent/model/entity.ts'
 import { type AccessFacts, type AccessPolicy, authorOf, type Judgement, languageOf } from '../policy.ts'
@@ -31,7 +32,7 @@ export const scopeSend: AccessPolicy = {
       text: isBounce ? 'bounceInternational' : limit === 'local' ? 'sendNational' : 'sendInternational',
       detail: recipient.domain ?? recipient.text,
       language,
-      source: author?.places.send ?? author?.place ?? null,
+      source: author === undefined ? null : placeOf(facts.snapshot, author, 'send'),
     }
   },
 }

@@ -1,4 +1,5 @@
 /** `sender-mismatch`: who logged in writes under an address of their own account, or under none (C-NET-04, S21). */
+import { placeOf } from '../../agent/decision/party.ts'
 import type { Party } from '../../agent/decision/tables.ts'
 import { type AccessPolicy, isMail, type Judgement, languageOf } from '../policy.ts'
 
@@ -14,12 +15,12 @@ export const senderMismatch: AccessPolicy = {
       text: 'senderMismatch',
       detail: sender.text,
       language: languageOf(facts, login),
-      source: login.mailbox?.place ?? null,
+      source: login.mailbox === undefined ? null : placeOf(facts.snapshot, login.mailbox),
     }
   },
 }
 
 function isSame(login: Party, sender: Party): boolean {
-  if (login.mailbox !== undefined) return sender.mailbox === login.mailbox
+  if (login.mailbox !== undefined) return sender.mailbox?.number === login.mailbox.number
   return login.form === 'plain' && sender.form === 'plain' && login.text === sender.text
 }

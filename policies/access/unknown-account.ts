@@ -3,6 +3,7 @@
  * A declared relay speaks for the registered accounts of its institution and nobody else (S26). Its bounces have a null
  * sender and pass here (RFC 5321 section 4.5.5).
  */
+import { placeOf } from '../../agent/decision/party.ts'
 import type { Party } from '../../agent/decision/tables.ts'
 import { type AccessFacts, type AccessPolicy, isMail, type Judgement, languageOf, type Source } from '../policy.ts'
 
@@ -45,7 +46,8 @@ function refuse(
   text: 'unknownLogin' | 'unknownRelaySender' | 'unknownRecipient',
   party: Party,
 ): Judgement {
-  const source: Source | null = party.mailbox?.place ?? party.managed?.place ?? null
+  const source: Source | null =
+    party.mailbox === undefined ? (party.managed?.place ?? null) : placeOf(facts.snapshot, party.mailbox)
   return {
     effect: 'reject',
     refusal: text === 'unknownRecipient' ? 'mailboxUnknown' : 'policyRefused',

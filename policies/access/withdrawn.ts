@@ -1,4 +1,6 @@
 /** `withdrawn`: a domain or account whose service was withdrawn neither writes nor is written to (S36). Nothing lifts it. */
+import { placeOf } from '../../agent/decision/party.ts'
+import type { Snapshot } from '../../agent/decision/snapshot.ts'
 import type { Party } from '../../agent/decision/tables.ts'
 import { type AccessPolicy, isMail, type Judgement, languageOf, type Source } from '../policy.ts'
 
@@ -16,7 +18,7 @@ export const withdrawn: AccessPolicy = {
         text: 'withdrawnSender',
         detail: party.text,
         language: languageOf(facts, party),
-        source: sourceOf(party),
+        source: sourceOf(facts.snapshot, party),
       }
     }
     if (recipient !== null && isWithdrawn(recipient)) {
@@ -26,7 +28,7 @@ export const withdrawn: AccessPolicy = {
         text: 'withdrawnRecipient',
         detail: recipient.text,
         language: languageOf(facts, recipient),
-        source: sourceOf(recipient),
+        source: sourceOf(facts.snapshot, recipient),
       }
     }
     return 'passed'
@@ -37,7 +39,7 @@ function isWithdrawn({ managed, mailbox }: Party): boolean {
   return managed?.standing === 'withdrawn' || mailbox?.standing === 'withdrawn'
 }
 
-function sourceOf({ managed, mailbox }: Party): Source | null {
+function sourceOf(snapshot: Snapshot, { managed, mailbox }: Party): Source | null {
   if (managed?.standing === 'withdrawn') return managed.place
-  return mailbox?.places.state ?? mailbox?.place ?? null
+  return mailbox === undefined ? null : placeOf(snapshot, mailbox, 'state')
 }

@@ -1,5 +1,6 @@
 /** The tables: what a hold shares, who has which name, and that looking up does not get dearer with the estate. */
 import { describe, expect, test } from 'vitest'
+import { buildNetworkSet } from '../../agent/decision/network.ts'
 import { findParty } from '../../agent/decision/party.ts'
 import { buildSnapshot, withHolds } from '../../agent/decision/snapshot.ts'
 import { estate } from '../decisions/tables.ts'
@@ -66,6 +67,6 @@ describe('names', () => {
   test('a domain whose owner is not known has no network', () => {
     const domains = { 'solo.cu': { institution: 'nobody' } }
     const tables = buildSnapshot(toWorld({ ...estate, domains, accounts: { 'a@solo.cu': { access: 'institution' } } }))
-    expect(findParty(tables, 'a@solo.cu').managed?.institution.networks.size).toBe(0)
+    expect(findParty(tables, 'a@solo.cu').managed?.institution.networks).toEqual(buildNetworkSet([]))
   })
 })

@@ -1,0 +1,241 @@
+/**
+ * Every address that is somebody's, with the mailbox behind it, as flat tables of numbers and bytes: a million accounts
+ * take some hundred bytes each, a look-up touches four places of memory, another thread reads the tables where they are,
+ * and a file keeps them as they are. Canonical addresses are ASCII (`model/name.ts`). Pure.
+ */
+import { assert } from '../core/assert.ts'
+import type { Place } from '../core/diagnostic.ts'
+import { type Access, accesses, type Scope, scopes } from '../model/entity.ts'
+import type { Address } from '../model/name.ts'
+
+export const roles = ['user', 'administrator', 'collector'] as const
+export type Role = (typeof roles)[number]
+
+/** `live`: in service, held or not. `absent`: known, never provisioned (blocked, queued), so nobody's mailbox. */
+export const standings = ['live', 'withdrawn', 'absent'] as const
+export type Standing = (typeof standings)[number]
+
+/** Settings that a manifest may write on lines of their own. */
+export const placedSettings = ['send', 'receive', 'access', 'state'] as const
+export type PlacedSetting = (typeof placedSettings)[number]
+
+export type Book = {
+  readonly addresses: number
+  readonly mailboxes: number
+  /** Open addressing, a power of two long, at most half full: the number of an entry and one, or 0. */
+  readonly slots: Uint32Array
+  /**
+   * An address takes `entryWords`: its hash, where its text begins (it ends where the next one's does), its mailbox, and
+   * what decisions need of that, so that they look no further: its domain and its flags.
+   */
+  readonly entries: Uint32Array
+  readonly text: Uint8Array
+  /** A mailbox takes `rowWords`: its domain and flags, the entry of its own address, its file, and its lines. */
+  readonly rows: Uint32Array
+  readonly files: readonly string[]
+}
+
+const entryWords = 4
+const rowWords = 4 + placedSettings.length
+const linesAt = 3
+// Domain and flags share a word.
+const flagBits = 12
+const domainsMax = 2 ** (32 - flagBits)
+// A line and a column in a word: files end at a few million lines, and a column beyond the thousandth is shown as that.
+const columnBits = 10
+const columnMax = 2 ** columnBits - 1
+const lineMax = 2 ** (32 - columnBits) - 1
+const exceptionsFlag = 1 << 10
+/** Of an entry alone: the address is the mailbox's own, no alias. */
+const ownFlag = 1 << 11
+
+/** What is told of a mailbox, besides its exceptions. */
+export type BookMailbox = {
+  readonly address: Address
+  readonly role: Role
+  /** Its number in the snapshot. */
+  readonly domain: number
+  readonly standing: Standing
+  readonly send: Scope
+  readonly receive: Scope
+  readonly access: Access
+  readonly hasExceptions: boolean
+  readonly place: Place
+  readonly places: Readonly<Partial<Record<string, Place>>>
+}
+
+export interface BookBuilder {
+  /** @returns its number. Its own address has to be entered like any other. */
+  add(mailbox: BookMailbox): number
+  /** Of two that claim a name, the one in service has it; else whoever came first. */
+  enter(address: Address, mailbox: number): void
+  /** The mailbox of an address; -1 for nobody's. */
+  owner(address: Address): number
+  standing(mailbox: number): Standing
+  finish(): Book
+}
+
+/** @param room upper bounds: what is entered, and the lengths of all addresses, each as often as it is entered. */
+export function createBookBuilder(room: {
+  readonly addresses: number
+  readonly mailboxes: number
+  readonly letters: number
+}): BookBuilder {
+  const slotsCount = 2 ** Math.ceil(Math.log2(Math.max(2, room.addresses * 2)))
+  const book = {
+    addresses: 0,
+    mailboxes: 0,
+    slots: words(slotsCount),
+    entries: words((room.addresses + 1) * entryWords),
+    text: new Uint8Array(new SharedArrayBuffer(room.letters)),
+    rows: words(room.mailboxes * rowWords),
+    files: [] as string[],
+  }
+  const { slots, entries, text, rows } = book
+  const fileNumbers = new Map<string, number>()
+  let written = 0
+
+  const fileNumber = (name: string) => {
+    const known = fileNumbers.get(name)
+    if (known !== undefined) return known
+    fileNumbers.set(name, book.files.length)
+    return book.files.push(name) - 1
+  }
+
+  /** The entry of an address, made where there is none; its mailbox is `nobody` then. */
+  const entryOf = (address: Address): number => {
+    const known = findEntry(book, address)
+    if (known >= 0) return known
+    const entry = book.addresses
+    book.addresses += 1
+    const hash = hashOf(address)
+    entries[entry * entryWords] = hash
+    entries[entry * entryWords + 1] = written
+    entries[entry * entryWords + 2] = nobody
+    for (let at = 0; at < address.length; at += 1) text[written + at] = address.charCodeAt(at)
+    written += address.length
+    entries[(entry + 1) * entryWords + 1] = written
+    const mask = slots.length - 1
+    let slot = hash & mask
+    while (slots[slot] !== 0) slot = (slot + 1) & mask
+    slots[slot] = entry + 1
+    return entry
+  }
+
+  return {
+    add(mailbox) {
+      const number = book.mailboxes
+      book.mailboxes += 1
+      assert(mailbox.domain < domainsMax, 'a book has a million domains at most')
+      const at = number * rowWords
+      rows[at] = mailbox.domain * 2 ** flagBits + flagsOf(mailbox)
+      rows[at + 1] = entryOf(mailbox.address)
+      rows[at + 2] = fileNumber(mailbox.place.file)
+      rows[at + linesAt] = packLine(mailbox.place)
+      for (const [index, name] of placedSettings.entries()) {
+        const place = mailbox.places[name]
+        if (place !== undefined) rows[at + linesAt + 1 + index] = packLine(place)
+      }
+      return number
+    },
+    enter(address, mailbox) {
+      const at = entryOf(address) * entryWords + 2
+      const known = entries[at]!
+      const standing = (number: number) => standingIn(rows[number * rowWords]!)
+      if (known !== nobody && (standing(known) === 'live' || standing(mailbox) !== 'live')) return
+      entries[at] = mailbox
+      const isOwn = rows[mailbox * rowWords + 1] === (at - 2) / entryWords
+      entries[at + 1] = rows[mailbox * rowWords]! + (isOwn ? ownFlag : 0)
+    },
+    owner: address => findMailbox(book, findEntry(book, address)),
+    standing: mailbox => standingIn(rows[mailbox * rowWords]!),
+    finish: () => book,
+  }
+}
+
+const nobody = 0xffff_ffff
+
+function words(count: number): Uint32Array {
+  return new Uint32Array(new SharedArrayBuffer(count * Uint32Array.BYTES_PER_ELEMENT))
+}
+
+function packLine({ line, column }: Place): number {
+  return Math.min(line, lineMax) * 2 ** columnBits + Math.min(column, columnMax)
+}
+
+function flagsOf({ role, standing, send, receive, access, hasExceptions }: BookMailbox): number {
+  return (
+    roles.indexOf(role) |
+    (standings.indexOf(standing) << 2) |
+    (scopes.indexOf(send) << 4) |
+    (scopes.indexOf(receive) << 6) |
+    (accesses.indexOf(access) << 8) |
+    (hasExceptions ? exceptionsFlag : 0)
+  )
+}
+
+/** FNV-1a, stirred so that its low bits are as good as its high ones. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5
+  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
+  return (hash ^ (hash >>> 15)) >>> 0
+}
+
+const addressLettersMax = 254 // RFC 5321 section 4.5.3.1.3, without the angle brackets: nothing longer is in the book
+
+/** The entry of an address in canonical form; -1 when it is in nobody's name. */
+export function findEntry({ slots, entries, text }: Pick<Book, 'slots' | 'entries' | 'text'>, address: string): number {
+  const { length } = address
+  if (length > addressLettersMax) return -1
+  const hash = hashOf(address)
+  const mask = slots.length - 1
+  for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+    const entry = slots[slot]! - 1
+    if (entry < 0) return -1
+    const at = entry * entryWords
+    if (entries[at] !== hash) continue
+    const from = entries[at + 1]!
+    if (entries[at + entryWords + 1]! - from !== length) continue
+    let same = 0
+    while (same < length && text[from + same] === address.charCodeAt(same)) same += 1
+    if (same === length) return entry
+  }
+}
+
+/** @param entry as of `findEntry`; -1 has no mailbox. */
+export function findMailbox({ entries }: Book, entry: number): number {
+  const mailbox = entry < 0 ? nobody : entries[entry * entryWords + 2]!
+  return mailbox === nobody ? -1 : mailbox
+}
+
+/** The entry of a mailbox's own address. */
+export function ownEntry({ rows }: Book, mailbox: number): number {
+  return rows[mailbox * rowWords + 1]!
+}
+
+export function addressAt({ entries, text }: Book, entry: number): Address {
+  const at = entry * entryWords
+  return String.fromCharCode(...text.subarray(entries[at + 1]!, entries[at + entryWords + 1]!)) as Address
+}
+
+/** Of the mailbox of an entry: its domain and its flags in one word, for the functions below. */
+export function traitsAt({ entries }: Book, entry: number): number {
+  return entries[entry * entryWords + 3]!
+}
+
+export const domainIn = (traits: number): number => traits >>> flagBits
+export const roleIn = (traits: number): Role => roles[traits & 3]!
+export const standingIn = (traits: number): Standing => standings[(traits >> 2) & 3]!
+export const sendIn = (traits: number): Scope => scopes[(traits >> 4) & 3]!
+export const receiveIn = (traits: number): Scope => scopes[(traits >> 6) & 3]!
+export const accessIn = (traits: number): Access => accesses[(traits >> 8) & 3]!
+export const isOwnAddress = (traits: number): boolean => (traits & ownFlag) !== 0
+export const hasExceptions = (traits: number): boolean => (traits & exceptionsFlag) !== 0
+
+/** Where a mailbox is declared, or one of its settings; undefined for a setting without a line of its own. */
+export function placeAt({ rows, files }: Book, mailbox: number, setting?: PlacedSetting): Place | undefined {
+  const at = mailbox * rowWords
+  const packed = rows[at + linesAt + (setting === undefined ? 0 : 1 + placedSettings.indexOf(setting))]!
+  if (packed === 0) return undefined
+  return { file: files[rows[at + 2]!] ?? '', line: packed >>> columnBits, column: packed & columnMax }
+}
