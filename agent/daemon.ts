@@ -52,6 +52,7 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
     log,
     clock,
     trusted: () => open.findings(config.operator.language).length === 0,
+    fail,
   })
   const verifier = createVerifier({ ...open, daemon: { pid: process.pid } }, daemonActor, stop.signal)
   const control = await listenControl(controlSocketPath(config.stateFolder), dispatch, log)
@@ -74,6 +75,12 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
   await live.close()
   log.write('info', 'stopped')
   return exit
+
+  function fail(error: unknown): void {
+    exit = error instanceof BrokenInvariant ? 70 : 1
+    log.write('error', 'this is a bug in mailwarden', { error: error instanceof Error ? error.stack : String(error) })
+    stop.abort()
+  }
 
   async function reconcileUntilStopped(): Promise<void> {
     await engine.append([
@@ -100,13 +107,7 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
         return afterPass(context, signal)
       },
       passed: outcomes => verifier.later(changedDomains(outcomes)),
-      fail(error) {
-        exit = error instanceof BrokenInvariant ? 70 : 1
-        log.write('error', 'this is a bug in mailwarden', {
-          error: error instanceof Error ? error.stack : String(error),
-        })
-        stop.abort()
-      },
+      fail,
     })
     retry = loop.retry
     await loop.sweep('manifest')

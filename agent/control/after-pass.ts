@@ -4,9 +4,6 @@
  */
 
 import { type MailHost, ProviderFailure } from '../../providers/provider.ts'
-import type { Clock } from '../core/clock.ts'
-import { decide } from '../decision/decide.ts'
-import type { Snapshot } from '../decision/snapshot.ts'
 import type { Incident, LeverState } from '../incident/incident.ts'
 import { openIncidents } from '../incident/lifecycle.ts'
 import { type DoorReport, doorEntries, isOpenOnHosts, reopenedEntries } from '../incident/mail-doors.ts'
@@ -65,13 +62,15 @@ async function recordLevers({ engine, live, reports }: Looked, signal: AbortSign
   const standing = observed
     ? new Map(observed.map(({ resource }) => [`${resource.kind}:${resource.key}`, resource]))
     : null
-  const probed: Probed = { world, standing, snapshot: live?.snapshot() ?? null, clock: engine.parts.clock }
-  const found = open.flatMap(incident =>
-    incident.levers.map(lever => {
-      const own = reports.filter(report => report.incident === incident.id)
-      const state = isOpenOnHosts(lever, own) ? ('failed' as const) : probe(lever, incident, probed)
-      return { incident: incident.id, lever, state }
-    }),
+  const probed: Probed = { world, standing, live }
+  const found = await Promise.all(
+    open.flatMap(incident =>
+      incident.levers.map(async lever => {
+        const own = reports.filter(report => report.incident === incident.id)
+        const state = isOpenOnHosts(lever, own) ? ('failed' as const) : await probe(lever, incident, probed)
+        return { incident: incident.id, lever, state }
+      }),
+    ),
   )
   await engine.append(leverEntries(engine.history.incidents, found, by))
   return failures
@@ -82,11 +81,10 @@ type Probed = {
   /** Null when the directory could not be read. */
   readonly standing: ReadonlyMap<string, unknown> | null
   /** Null when no daemon answers: mail waits meanwhile, but nothing was proved. */
-  readonly snapshot: Snapshot | null
-  readonly clock: Clock
+  readonly live: LivePolicy | null
 }
 
-function probe(lever: Lever, incident: Incident, probed: Probed): LeverState {
+async function probe(lever: Lever, incident: Incident, probed: Probed): Promise<LeverState> {
   switch (lever) {
     case 'send':
     case 'relay':
@@ -104,8 +102,12 @@ function probe(lever: Lever, incident: Incident, probed: Probed): LeverState {
 }
 
 /** Asks the live decision as Postfix would, in the name of an account of the scope. */
-function probeLive({ world, snapshot, clock }: Probed, incident: Incident, direction: 'send' | 'receive'): LeverState {
-  if (snapshot === null) return 'applied'
+async function probeLive(
+  { world, live }: Probed,
+  incident: Incident,
+  direction: 'send' | 'receive',
+): Promise<LeverState> {
+  if (live === null) return 'applied'
   const { domain, account } = incident.scope
   const address =
     account ??
@@ -119,7 +121,8 @@ function probeLive({ world, snapshot, clock }: Probed, incident: Incident, direc
     direction === 'send'
       ? { ...common, login: address, sender: address }
       : { ...common, login: '', sender: 'probe@probe.invalid' }
-  const decision = decide(snapshot, request, { at: clock.now(), usage: null })
+  const decision = await live.ask(request)
+  if (decision === null) return 'applied'
   const wanted = direction === 'send' ? 'suspended' : 'suspended-inbound'
   return decision.verdicts.some(verdict => verdict.policy === wanted) ? 'verified' : 'failed'
 }

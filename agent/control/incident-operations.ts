@@ -158,7 +158,7 @@ async function moveDoors(
   { incident: id, domain }: Pick<Done, 'incident' | 'domain'>,
   context: OperationContext,
 ): Promise<string | undefined> {
-  const { engine, caller, live, signal } = context
+  const { engine, caller, signal } = context
   const incident = id === null ? undefined : engine.history.incidents.byId.get(id)
   const touched = incident?.scope.domain ?? domain
   return engine.parts.queue.add('incident', async () => {
@@ -171,7 +171,6 @@ async function moveDoors(
         if (report.unreached[0] !== undefined) trouble = report.unreached[0].detail
         const undone = report.outcomes.find(({ result }) => result !== 'applied')
         if (undone !== undefined) trouble = `${undone.ref.kind} ${undone.ref.key}: ${undone.detail ?? undone.result}`
-        live?.refresh()
       }
       const failures = await afterPass(context, signal)
       trouble ??= failures[0]

@@ -37,6 +37,8 @@ export type PolicyServerOptions = {
   readonly usage?: Usage
   /** Told of every decision that refuses or that a policy in `observe` would refuse. It must be quick; what it throws is counted. */
   readonly onDecision?: (decision: Decision, request: PolicyRequest) => void
+  /** Called before questions are answered, and may `swap`. */
+  readonly beforeAnswer?: () => void
   /** Told of what a policy threw; the connection is closed all the same. */
   readonly onThrown?: (error: unknown) => void
   readonly limits?: { readonly max: number; readonly perAddressMax: number }
@@ -162,6 +164,7 @@ export class PolicyServer {
   #answer(connection: Connection): void {
     const now = this.#monotonic()
     connection.lastAt = now
+    this.#options.beforeAnswer?.()
     const snapshot = this.#snapshot
     if (snapshot === null) {
       this.#refuse(connection, 'unverified', '')

@@ -1,0 +1,30 @@
+/** What the daemon and the thread of live decisions say to each other. Plain data, in order, over one port. */
+import type { Hold } from '../model/incident.ts'
+import type { PolicyRequest } from '../standards/policy-delegation.ts'
+import type { PolicyCounters } from './counters.ts'
+import type { Decision } from './decide.ts'
+import type { SnapshotImage } from './image.ts'
+
+/** The thread's own memory that the daemon writes: how many messages it has sent. */
+export type ThreadData = { readonly sent: SharedArrayBuffer }
+
+export type ToThread =
+  | { readonly kind: 'listen'; readonly id: number; readonly addresses: readonly string[] }
+  /** Null: every question is answered by hanging up. */
+  | { readonly kind: 'show'; readonly image: SnapshotImage | null }
+  | { readonly kind: 'hold'; readonly holds: readonly Hold[] }
+  | { readonly kind: 'ask'; readonly id: number; readonly request: PolicyRequest }
+  | { readonly kind: 'count'; readonly id: number }
+  | { readonly kind: 'close'; readonly id: number }
+
+/** A decision that refuses, or that a policy in `observe` would refuse. */
+export type Told = { readonly decision: Decision; readonly request: PolicyRequest }
+
+export type FromThread =
+  | { readonly kind: 'reply'; readonly id: number; readonly value: ThreadReply }
+  | { readonly kind: 'failure'; readonly id: number; readonly error: string }
+  /** `more`: those beyond what is told one by one. */
+  | { readonly kind: 'told'; readonly told: readonly Told[]; readonly more: number }
+  | { readonly kind: 'thrown'; readonly error: string }
+
+export type ThreadReply = readonly string[] | Decision | PolicyCounters | null
