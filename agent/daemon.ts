@@ -5,7 +5,8 @@
 import type { Io } from './cli/io.ts'
 import { afterPass } from './control/after-pass.ts'
 import { authenticateCaller } from './control/caller.ts'
-import { createLivePolicy, type LivePolicy } from './control/live.ts'
+import type { ImageKeeper } from './control/image-keeper.ts'
+import { createLivePolicy, type Decisions, type LivePolicy } from './control/live.ts'
 import { operations, runOperation } from './control/operations.ts'
 import { controlSocketPath, type OperationResult } from './control/protocol.ts'
 import { listenControl } from './control/server.ts'
@@ -22,6 +23,10 @@ import { every } from './reconcile/schedule.ts'
 
 export type DaemonParts = {
   readonly open: Open
+  readonly decisions: Decisions
+  readonly keeper: ImageKeeper
+  /** Aborted with a reason when something that everything rests on has failed. */
+  readonly failed: AbortSignal
   readonly config: AgentConfig
   readonly log: Log
   readonly io: Io
@@ -47,17 +52,18 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
   const trusted = findings.length === 0
   // The listener opens when holds and manifests are loaded: an empty snapshot would know nobody, and refuse nobody.
   if (trusted) await engine.reload()
+  if (parts.failed.aborted) fail(parts.failed.reason)
+  parts.failed.addEventListener('abort', () => fail(parts.failed.reason))
   const live = await createLivePolicy({
     engine,
-    log,
-    clock,
+    decisions: parts.decisions,
+    keeper: parts.keeper,
     trusted: () => open.findings(config.operator.language).length === 0,
-    fail,
   })
   const verifier = createVerifier({ ...open, daemon: { pid: process.pid } }, daemonActor, stop.signal)
   const control = await listenControl(controlSocketPath(config.stateFolder), dispatch, log)
   log.write('info', 'listening', {
-    policy: live.addresses,
+    policy: live.addresses(),
     dns: dnsTarget(config),
     control: controlSocketPath(config.stateFolder),
   })
@@ -123,7 +129,7 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
     const { say } = io
     io.out([
       say('greeting', { version: parts.version, domains: domains.size, accounts: accounts.size }),
-      `  policy  ${live.addresses.join(' ')}`,
+      `  policy  ${live.addresses().join(' ')}`,
       `  dns     ${dnsTarget(config)}`,
       say('greetingNext'),
     ])

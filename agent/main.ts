@@ -11,6 +11,8 @@ import type { CredentialStore, MailHost, Prober } from '../providers/provider.ts
 import { CommandFailure, exits, type Io } from './cli/io.ts'
 import { authenticateCaller } from './control/caller.ts'
 import { heldMailStore } from './control/held-mail.ts'
+import { createImageKeeper, imageFile, readKeptImage } from './control/image-keeper.ts'
+import { type Decisions, startDecisions } from './control/live.ts'
 import { operations, runOperation } from './control/operations.ts'
 import type { OperationResult } from './control/protocol.ts'
 import { BrokenInvariant } from './core/assert.ts'
@@ -251,11 +253,34 @@ export async function runLocally(
 export async function runHere(config: AgentConfig, io: Io, version: string): Promise<number> {
   const log = createLog({ level: 'info', now: systemClock.now })
   const lock = lockOrFail(config, 'run', io)
+  const failed = new AbortController()
+  const decisions = startDecisions({ config, log, clock: systemClock, fail: error => failed.abort(error) })
   try {
+    await answerAsBefore(config, decisions, log)
     await using open = await openForWriting(config, log, 'serve')
-    return await runDaemon({ open, config, log, io, clock: systemClock, random, version, user: userInfo().username })
+    const register = open.engine.parts.installation
+    const keeper = createImageKeeper({ file: imageFile(config.stateFolder), register, clock: systemClock, log })
+    const parts = { open, decisions, keeper, failed: failed.signal, config, log, io, clock: systemClock }
+    return await runDaemon({ ...parts, random, version, user: userInfo().username })
   } finally {
+    await decisions.close()
     lock.release()
     await log.close()
   }
+}
+
+/** Postfix gets its answers while register, manifests and systems are still being read. */
+async function answerAsBefore(config: AgentConfig, decisions: Decisions, log: Log): Promise<void> {
+  const exists = existsSync(config.storeFile)
+  if (!exists) return
+  const register = installationOf(config, exists)
+  const place = { file: imageFile(config.stateFolder), register, storeFile: config.storeFile }
+  const image = await readKeptImage(place).catch((error: unknown) => {
+    log.write('warn', 'the image of live decisions can’t be used', { error: String(error) })
+    return undefined
+  })
+  if (image === undefined) return
+  decisions.service.show(image)
+  await decisions.listen()
+  log.write('info', 'answering as before the restart', { policy: decisions.addresses(), holds: image.holds.length })
 }

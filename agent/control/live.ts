@@ -13,11 +13,13 @@ import { buildImage } from '../decision/image.ts'
 import type { Told } from '../decision/messages.ts'
 import { type PolicyService, startPolicyService } from '../decision/service.ts'
 import { openHolds } from '../incident/lifecycle.ts'
+import type { AgentConfig } from '../model/world.ts'
 import type { Engine } from '../reconcile/engine.ts'
 import { daemonActor } from '../reconcile/findings.ts'
 import type { Projection } from '../reconcile/loop.ts'
 import type { Stored } from '../register/register.ts'
 import type { PolicyRequest } from '../standards/policy-delegation.ts'
+import type { ImageKeeper } from './image-keeper.ts'
 
 /** Refusals wait this long to be recorded together. */
 const recordMs = 5_000
@@ -25,7 +27,7 @@ const recordMs = 5_000
 const recordedMax = 100
 
 export type LivePolicy = Projection & {
-  readonly addresses: readonly string[]
+  readonly addresses: () => readonly string[]
   /** What Postfix would be told now, by whoever answers it; null when it is left without an answer. */
   ask(request: PolicyRequest): Promise<Decision | null>
   close(): Promise<void>
@@ -41,16 +43,25 @@ type Refusal = {
   readonly client: string
 }
 
-export async function createLivePolicy(parts: {
-  engine: Engine
+/** Before there is an engine: nobody is answered yet, or they are by what was decided by last. */
+export type Decisions = {
+  readonly service: PolicyService
+  readonly recorder: Recorder
+  readonly addresses: () => readonly string[]
+  readonly listen: () => Promise<void>
+  close(): Promise<void>
+}
+
+export function startDecisions(parts: {
+  config: AgentConfig
   log: Log
   clock: Clock
-  trusted: () => boolean
   /** Nobody answers any more, and that is a bug. */
   fail: (error: unknown) => void
-}): Promise<LivePolicy> {
-  const { engine, log, trusted } = parts
+}): Decisions {
+  const { config, log } = parts
   const recorder = createRecorder(parts)
+  let addresses: readonly string[] = []
   const service = startPolicyService({
     onTold(told, more) {
       for (const one of told) note(one)
@@ -70,9 +81,36 @@ export async function createLivePolicy(parts: {
     log.write('info', 'refused', refusal)
     recorder.add(refusal)
   }
+  return {
+    service,
+    recorder,
+    addresses: () => addresses,
+    async listen() {
+      if (addresses.length === 0) addresses = await listenOn(service, config.listen.policy)
+    },
+    async close() {
+      await service.close()
+      await recorder.close()
+    },
+  }
+}
+
+/** Answers by the world as the engine has it, from now on. */
+export async function createLivePolicy(parts: {
+  engine: Engine
+  decisions: Decisions
+  keeper: ImageKeeper
+  trusted: () => boolean
+}): Promise<LivePolicy> {
+  const { engine, keeper, trusted } = parts
+  const { service, recorder, addresses, listen } = parts.decisions
   const policy = {
-    addresses: [] as readonly string[],
-    refresh: () => service.show(trusted() ? buildImage(engine.world()) : null),
+    addresses,
+    refresh() {
+      const image = trusted() ? buildImage(engine.world()) : null
+      service.show(image)
+      keeper.keep(image, engine.history.size)
+    },
     entries(entries: readonly Stored[]) {
       const touchesHolds = entries.some(({ kind }) => kind.startsWith('incident.') || kind.startsWith('service.'))
       if (!touchesHolds) return
@@ -83,15 +121,17 @@ export async function createLivePolicy(parts: {
     ask: (request: PolicyRequest) => service.ask(request),
     async close() {
       await service.close()
+      await keeper.close()
       await recorder.close()
     },
   }
-  if (trusted()) policy.refresh()
-  policy.addresses = await listen(service, engine.parts.config.listen.policy)
+  policy.refresh()
+  recorder.attach(engine)
+  await listen()
   return policy
 }
 
-async function listen(service: PolicyService, addresses: readonly string[]): Promise<readonly string[]> {
+async function listenOn(service: PolicyService, addresses: readonly string[]): Promise<readonly string[]> {
   try {
     return await service.listen(addresses)
   } catch (error) {
@@ -104,8 +144,17 @@ async function listen(service: PolicyService, addresses: readonly string[]): Pro
   }
 }
 
+export type Recorder = {
+  add(refusal: Refusal): void
+  count(more: number): void
+  /** What waited until there was a register to write to is written, too. */
+  attach(register: Pick<Engine, 'append'>): void
+  close(): Promise<void>
+}
+
 /** Puts refusals on record, some seconds' worth in one entry. */
-function createRecorder({ engine, log, clock }: { engine: Engine; log: Log; clock: Clock }) {
+function createRecorder({ log, clock }: { log: Log; clock: Clock }): Recorder {
+  let engine: Pick<Engine, 'append'> | null = null
   let waiting: Refusal[] = []
   let uncounted = 0
   let recording: Promise<void> | null = null
@@ -113,6 +162,7 @@ function createRecorder({ engine, log, clock }: { engine: Engine; log: Log; cloc
 
   const record = async (): Promise<void> => {
     await clock.sleep(recordMs, stop.signal)
+    if (engine === null) return
     const refusals = waiting
     const more = uncounted
     waiting = []
@@ -135,15 +185,23 @@ function createRecorder({ engine, log, clock }: { engine: Engine; log: Log; cloc
       )
   }
 
+  const later = () => {
+    if (engine !== null) recording ??= record()
+  }
+
   return {
-    add(refusal: Refusal): void {
+    add(refusal) {
       if (waiting.length < recordedMax) waiting.push(refusal)
       else uncounted += 1
-      recording ??= record()
+      later()
     },
-    count(more: number): void {
+    count(more) {
       uncounted += more
-      recording ??= record()
+      later()
+    },
+    attach(register) {
+      engine = register
+      if (waiting.length + uncounted > 0) later()
     },
     async close(): Promise<void> {
       stop.abort()
