@@ -18,6 +18,7 @@ import { type Decision, decide } from './decide.ts'
 import { formatAddress, listenOn, parseListenAddress } from './listen.ts'
 import { createPace, lateMs, type Pace } from './pace.ts'
 import type { Snapshot } from './snapshot.ts'
+import { readInto } from './socket.ts'
 import { createUsage, type Usage } from './usage.ts'
 
 /** Postfix writes a request at once; a piece that waits longer is a dead client or one that means to hold us up. */
@@ -96,7 +97,9 @@ export class PolicyServer {
     for (const text of addresses) {
       const address = parseListenAddress(text)
       if (address === undefined) throw new Error(`${text} is neither host:port nor unix:PATH`)
-      const server = createServer({ noDelay: true, keepAlive: true }, socket => this.#accept(socket))
+      const server = createServer({ noDelay: true, keepAlive: true, pauseOnConnect: true }, socket =>
+        this.#accept(socket),
+      )
       await listenOn(server, address)
       this.#servers.push(server)
     }
@@ -132,10 +135,16 @@ export class PolicyServer {
     }
   }
 
-  #accept(socket: Socket): void {
+  #accept(accepted: Socket): void {
+    const address = accepted.remoteAddress ?? 'unix'
+    const socket = readInto(accepted, text => {
+      if (connection.closing) return
+      connection.reader.push(text)
+      this.#answer(connection)
+    })
     const connection: Connection = {
       socket,
-      address: socket.remoteAddress ?? 'unix',
+      address,
       reader: createRequestReader(),
       lastAt: this.#monotonic(),
       partialSince: undefined,
@@ -153,11 +162,7 @@ export class PolicyServer {
     this.counters.accepted += 1
     socket.on('close', () => this.#connections.remove(connection))
     socket.on('drain', () => this.#resume(connection))
-    socket.on('data', bytes => {
-      if (connection.closing) return
-      connection.reader.push(bytes.toString('latin1'))
-      this.#answer(connection)
-    })
+    socket.resume()
   }
 
   /** Answers every whole request that is there, in one write. */

@@ -14,7 +14,7 @@ import { openSnapshot, withHolds } from './snapshot.ts'
 /** Refusals wait this long to be told together. */
 const tellMs = 100
 /** A flood of refusals is counted, not listed. */
-const toldMax = 1_000
+const toldMax = 100
 
 assert(parentPort !== null, 'this file runs as a thread')
 const port = parentPort

@@ -23,17 +23,20 @@ export type Refusal = keyof typeof refusals
 
 // RFC 5321 section 4.5.3.1.5: a reply line has at most 512 octets; Postfix puts the recipient before our text.
 const textLengthMax = 240
+const printable = /^[\x20-\x7e]*$/
 
 /**
  * Text as a reply may carry it without SMTPUTF8: printable US-ASCII on one line. Accents are dropped, everything else
  * that does not fit becomes `?`, so that a name from outside can neither end the line nor start another attribute.
  */
 export function toReplyText(text: string): string {
-  const plain = text
-    .slice(0, textLengthMax * 4)
-    .normalize('NFD')
-    .replaceAll(/\p{M}/gu, '')
-    .replaceAll(/[^\x20-\x7e]+/g, '?')
+  const short = text.slice(0, textLengthMax * 4)
+  const plain = printable.test(short)
+    ? short
+    : short
+        .normalize('NFD')
+        .replaceAll(/\p{M}/gu, '')
+        .replaceAll(/[^\x20-\x7e]+/g, '?')
   return plain.replaceAll(/ {2,}/g, ' ').trim().slice(0, textLengthMax)
 }
 

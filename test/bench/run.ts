@@ -2,7 +2,7 @@
 import { benchLdap } from './ldap.ts'
 import { benchMailHosts } from './mail-hosts.ts'
 import { benchPlan } from './plan.ts'
-import { benchPolicy } from './policy.ts'
+import { benchPolicy } from './policy/policy.ts'
 import { benchPowerDns } from './powerdns.ts'
 import { benchReconcile } from './reconcile.ts'
 import { benchRegister } from './register.ts'

@@ -1,0 +1,139 @@
+/**
+ * Live decisions per second: null servers in C and in Node that read nothing, postfwd with 20 and 1,000 rules, and the
+ * shipped service with 1,000, 100,000 and 1,000,000 accounts. One run, one generator (in C, on the second core; servers on
+ * the first), closed loop over 16 connections, in turns, so that what else the machine does falls on all. Runs alone:
+ * `node test/bench/policy/policy.ts`.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { freePort } from '../../support/free-port.ts'
+import type { BenchResult } from '../validate.ts'
+import { requestTexts } from './estate.ts'
+
+const connectionsCount = 16
+const rounds = 5
+const roundMs = 2_000
+const warmUpMs = 1_000
+const requestsCount = 50_000
+const accountCounts = [1_000, 100_000, 1_000_000]
+const here = (name: string) => fileURLToPath(new URL(name, import.meta.url))
+
+type Round = { readonly perSecond: number; readonly p50: number; readonly p99: number; readonly p999: number }
+type Subject = {
+  readonly name: string
+  readonly address: string
+  readonly requests: string
+  readonly child: ChildProcess
+  readonly rounds: Round[]
+}
+
+const canPin = existsSync('/usr/bin/taskset')
+const pinned = (core: number, argv: readonly string[]) =>
+  canPin ? ['/usr/bin/taskset', '-c', String(core), ...argv] : argv
+
+function start(argv: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
+  const [program = '', ...args] = pinned(0, argv)
+  return spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env } })
+}
+
+async function readyLine(child: ChildProcess): Promise<void> {
+  for await (const line of createInterface({ input: child.stdout! })) if (line === 'ready') return
+  throw new Error('a server ended before it was ready')
+}
+
+function load(
+  folder: string,
+  subject: Pick<Subject, 'address' | 'requests'>,
+  ms: number,
+  connections = connectionsCount,
+): Round {
+  const address = subject.address.startsWith('unix:') ? subject.address : (subject.address.split(':')[1] ?? '')
+  const [program = '', ...args] = pinned(1, [
+    join(folder, 'load'),
+    address,
+    String(connections),
+    String(ms),
+    subject.requests,
+  ])
+  const { answers, seconds, p50, p99, p999 } = JSON.parse(execFileSync(program, args, { encoding: 'utf8' }))
+  return { perSecond: answers / seconds, p50, p99, p999 }
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
+}
+
+function residentKib({ pid }: ChildProcess): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
+}
+
+export async function benchPolicy(): Promise<BenchResult> {
+  const folder = mkdtempSync(join(tmpdir(), 'mailwarden-bench-'))
+  const subjects: Subject[] = []
+  const add = async (name: string, requests: string, address: string, child: ChildProcess) => {
+    await readyLine(child)
+    subjects.push({ name, requests, address, child, rounds: [] })
+  }
+  try {
+    for (const name of ['load', 'null']) execFileSync('cc', ['-O2', '-o', join(folder, name), here(`${name}.c`)])
+    const images = accountCounts.map(count => {
+      const [image, requests] = [join(folder, `image-${count}`), join(folder, `requests-${count}`)]
+      const made = JSON.parse(
+        execFileSync(
+          process.execPath,
+          ['--max-old-space-size=12000', here('serve.ts'), 'image', String(count), image],
+          { encoding: 'utf8' },
+        ),
+      )
+      writeFileSync(requests, requestTexts(count, requestsCount))
+      return { count, image, requests, made }
+    })
+    const questions = images[1]!.requests
+    const newAddress = async () => `127.0.0.1:${await freePort()}`
+    const nullC = await newAddress()
+    await add('null server in C', questions, nullC, start([join(folder, 'null'), nullC.split(':')[1]!]))
+    const nullNode = await newAddress()
+    await add('null server in Node', questions, nullNode, start([process.execPath, here('serve.ts'), 'null', nullNode]))
+    const memory = new Map<number, number>()
+    for (const { count, image, requests } of images) {
+      const address = await newAddress()
+      const child = start([process.execPath, here('serve.ts'), 'ours', address, image])
+      await add(`mailwarden, ${count} accounts`, requests, address, child)
+      memory.set(count, residentKib(child))
+    }
+    for (const subject of subjects) load(folder, subject, warmUpMs)
+    for (let round = 0; round < rounds; round += 1)
+      for (const subject of subjects) subject.rounds.push(load(folder, subject, roundMs))
+    for (const { count, made } of images)
+      console.log(
+        `policy: ${count} accounts: tables ${(made.bytes / count).toFixed(0)} bytes an account, built in ${made.buildMs.toFixed(0)} ms; process ${(memory.get(count)! / 1024).toFixed(0)} MiB`,
+      )
+    const grown = (memory.get(1_000_000)! - memory.get(1_000)!) * 1024
+    console.log(`policy: process grows by ${(grown / 999_000).toFixed(0)} bytes an account`)
+    return report(subjects)
+  } finally {
+    for (const { child } of subjects) child.kill()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function report(subjects: readonly Subject[]): BenchResult {
+  const reference = subjects.find(({ name }) => name === 'null server in Node')
+  // Round by round, so that what else the machine does falls on both.
+  const ratioOf = ({ rounds: own }: Subject, key: keyof Round) =>
+    median(own.map((round, index) => round[key] / (reference?.rounds[index]?.[key] ?? 1)))
+  for (const subject of subjects) {
+    const at = (key: keyof Round) => median(subject.rounds.map(round => round[key]))
+    console.log(
+      `policy: ${subject.name}: ${Math.round(at('perSecond'))}/s (${ratioOf(subject, 'perSecond').toFixed(2)} of null Node), p50 ${at('p50')} µs, p99 ${at('p99')} µs (${ratioOf(subject, 'p99').toFixed(2)}), p99.9 ${at('p999')} µs`,
+    )
+  }
+  const main = subjects.find(({ name }) => name.includes('100000 '))
+  return { name: 'policy', ratio: main === undefined ? 0 : ratioOf(main, 'perSecond'), detail: '' }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await benchPolicy()
