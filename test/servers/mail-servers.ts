@@ -23,7 +23,8 @@ import {
 import { join } from 'node:path'
 import { systemClock } from '../../agent/core/system-clock.ts'
 import { openEmbeddedDirectory } from '../../providers/embedded-directory/directory.ts'
-import { renderSnippets, type Snippet, type SnippetValues } from '../../providers/embedded-directory/snippets.ts'
+import { renderSnippets, type SnippetValues } from '../../providers/embedded-directory/snippets.ts'
+import type { Snippet } from '../../providers/snippets.ts'
 import { freePort } from '../support/free-port.ts'
 import { Wire } from './wire.ts'
 
@@ -207,6 +208,7 @@ function writeConfiguration(folder: string, settings: Settings): void {
     relays: [],
     submission: `127.0.0.1:${ports.submission}`,
     submissions: `127.0.0.1:${ports.submissions}`,
+    notices: '127.0.0.1:10025',
     closedDomains: join(dv, 'closed-domains'),
     doveadmKey: join(dv, 'doveadm-key'),
     doveadmAddress: '127.0.0.1',
@@ -218,8 +220,7 @@ function writeConfiguration(folder: string, settings: Settings): void {
   const snippets = new Map([...renderSnippets(values), ...render(values)].map(({ path, text }) => [path, text]))
   const snippet = (path: string) => snippets.get(path) ?? ''
   for (const [path, text] of snippets)
-    if (path.startsWith('postfix/') && !path.endsWith('main.cf') && !path.endsWith('master.cf'))
-      writeFileSync(join(pf, 'maps', path.slice('postfix/'.length)), text)
+    if (/^postfix\/[rtv]/.test(path)) writeFileSync(join(pf, 'maps', path.slice('postfix/'.length)), text)
   for (const [path, text] of snippets)
     if (path.startsWith('dovecot/') && path.endsWith('.ext'))
       writeFileSync(join(dv, path.slice('dovecot/'.length)), text, { mode: 0o640 })
