@@ -2,7 +2,7 @@
  * What is left to do by hand after `init`: short steps in the order in which they work, each with its commands and the
  * checks of `doctor` that see it done. Commands are for Debian, as root, in the folder that `init` filled. Pure.
  */
-import { type Chosen, type InitPart, type Site, zoneFolders } from './init-parts.ts'
+import { type Chosen, type InitPart, policyAddress, type Site, zoneFolders } from './init-parts.ts'
 import type { Say, TextKey } from './texts.ts'
 
 export type InitStep = {
@@ -11,13 +11,27 @@ export type InitStep = {
   /** Of Debian. */
   readonly packages: readonly string[]
   readonly commands: readonly string[]
-  /** Codes of `doctor --json`, by which the step is seen done. */
-  readonly checks: readonly string[]
+  /** By which `doctor` sees the step done: its codes, and how it calls them. */
+  readonly checks: readonly { readonly code: string; readonly name: string }[]
   /** What is nobody's but the operator's to say. */
   readonly change?: readonly { readonly file: string; readonly fields: readonly string[] }[]
 }
 
-type Draft = Omit<InitStep, 'text'> & { readonly text: TextKey }
+type Draft = Omit<InitStep, 'text' | 'checks'> & { readonly text: TextKey; readonly checks: readonly CheckCode[] }
+
+/** As `doctor` calls them; what it puts in for braces is given here. */
+const checkNames = {
+  'provider-directory': ['doctorProvider', { name: 'directory' }],
+  'read-directory': ['doctorRead', { name: 'directory' }],
+  'provider-dns': ['doctorProvider', { name: 'dns' }],
+  'read-dns': ['doctorRead', { name: 'dns' }],
+  'state-folder': ['doctorFolder', {}],
+  'mail-host': ['doctorHost', { host: 'imap1, mx1' }],
+  'policy-service': ['doctorPolicy', { address: policyAddress }],
+  daemon: ['doctorDaemon', {}],
+  manifests: ['doctorManifests', {}],
+} as const satisfies Record<string, readonly [TextKey, Readonly<Record<string, string>>]>
+type CheckCode = keyof typeof checkNames
 
 /** All that has to differ from what `init` wrote stands in these two files. */
 const toChange = [
@@ -151,7 +165,14 @@ export function initSteps({ parts, profile }: Chosen, site: Site, folder: string
     ],
     checks: ['daemon', 'manifests'],
   })
-  return drafts.map(({ text, ...draft }) => ({ ...draft, text: say(text) }))
+  return drafts.map(({ text, checks, ...draft }) => ({
+    ...draft,
+    text: say(text),
+    checks: checks.map(code => {
+      const [name, values] = checkNames[code]
+      return { code, name: say(name, values) }
+    }),
+  }))
 }
 
 /** As they are printed, and kept in STEPS.txt. */
@@ -161,7 +182,7 @@ export function formatSteps(steps: readonly InitStep[], say: Say): string[] {
     ...(change ?? []).flatMap(({ file, fields }) => [`     ${file}: ${fields.join(', ')}`]),
     ...(packages.length === 0 ? [] : [`   ${say('initPackages', { packages: packages.join(' ') })}`]),
     ...commands.map(command => `     ${command}`),
-    ...(checks.length === 0 ? [] : [`   ${say('initChecks', { checks: checks.join(', ') })}`]),
+    ...(checks.length === 0 ? [] : [`   ${say('initChecks', { checks: checks.map(({ name }) => name).join(' · ') })}`]),
     '',
   ])
 }
