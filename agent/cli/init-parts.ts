@@ -3,6 +3,7 @@
  * the servers are made from, secrets made on the spot. Pure but for chance: it writes nothing.
  */
 import { Secret } from '../core/secret.ts'
+import { parseDomainName } from '../model/name.ts'
 import { hashPassword } from '../standards/password.ts'
 import { hashForPowerDns, hashForSlapd } from '../standards/server-key.ts'
 import type { TsigKey } from '../standards/tsig.ts'
@@ -62,23 +63,25 @@ const noticesAddress = '127.0.0.1:10025'
 const authorities = '/etc/ssl/certs/ca-certificates.crt'
 export const zoneFolders = { bind: '/var/lib/bind/mailwarden', knot: '/var/lib/knot/mailwarden' } as const
 
+export type Given = {
+  readonly domain?: string | undefined
+  readonly base?: string | undefined
+  readonly ldap?: string | undefined
+}
+
+const ldapUrl = /^ldaps?:\/\/([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?$/i
+
 /** @param given what was said on the command line; the rest follows from the domain. */
-export function siteOf(given: {
-  domain?: string | undefined
-  base?: string | undefined
-  ldap?: string | undefined
-}): Site {
-  const domain = given.domain ?? 'operator.example'
-  return {
-    domain,
-    base:
-      given.base ??
-      domain
-        .split('.')
-        .map(label => `dc=${label}`)
-        .join(','),
-    ldapUrl: given.ldap ?? 'ldap://127.0.0.1',
-  }
+export function siteOf({
+  domain = 'operator.example',
+  base,
+  ldap = 'ldap://127.0.0.1',
+}: Given): Site | { readonly wrong: string } {
+  const name = parseDomainName(domain)
+  if (name === undefined) return { wrong: `--domain ${domain}` }
+  if (!ldapUrl.test(ldap)) return { wrong: `--ldap ${ldap}` }
+  const labels = name.split('.').map(label => `dc=${label}`)
+  return { domain: name, base: base ?? labels.join(','), ldapUrl: ldap }
 }
 
 /** The words of `--with`, or the first that is none of them: `ldap:postfix-book` names a profile. */

@@ -6,7 +6,7 @@ import { type Chosen, type InitPart, policyAddress, type Site, zoneFolders } fro
 import type { Say, TextKey } from './texts.ts'
 
 export type InitStep = {
-  readonly part: 'site' | 'apply' | InitPart
+  readonly part: 'site' | 'apply' | 'run' | InitPart
   readonly text: string
   /** Of Debian. */
   readonly packages: readonly string[]
@@ -38,19 +38,29 @@ const toChange = [
   {
     file: 'mailwarden.yaml',
     fields: [
-      'spec.operator.name',
-      'spec.operator.contacts',
-      'spec.operator.people',
-      'spec.national.suffixes',
-      'spec.mail.mx',
-      'spec.mail.nameServers',
-      'spec.mail.hostmaster',
+      'spec.operator: name, language, timeZone, contacts, people',
+      'spec.national: suffixes',
+      'spec.mail: mx, nameServers, hostmaster',
     ],
   },
-  { file: 'manifests/example.yaml', fields: ['Institution', 'MailDomain', 'AccountList'] },
+  {
+    file: 'manifests/example.yaml',
+    fields: [
+      'Institution: title, director, representatives, contract, capacity, networks',
+      'MailDomain: metadata.name, delivery, limits',
+      'AccountList: metadata.name, domain, requests, accounts',
+    ],
+  },
 ] as const
 
-export function initSteps({ parts, profile }: Chosen, site: Site, folder: string, say: Say): InitStep[] {
+export type Place = {
+  readonly site: Site
+  /** What `init` filled, and where mailwarden itself stands; both absolute. */
+  readonly folder: string
+  readonly checkout: string
+}
+
+export function initSteps({ parts, profile }: Chosen, { site, folder, checkout }: Place, say: Say): InitStep[] {
   const embedded = !parts.has('ldap')
   const map = embedded ? 'sqlite' : 'ldap'
   const readers = parts.has('postfix') || parts.has('dovecot')
@@ -59,7 +69,7 @@ export function initSteps({ parts, profile }: Chosen, site: Site, folder: string
       part: 'site',
       text: 'initStepSite',
       packages: [],
-      commands: [`cd ${folder}`, `export MAILWARDEN_CONFIG=${folder}/mailwarden.yaml`],
+      commands: [`cd ${folder}`],
       checks: [],
       change: toChange,
     },
@@ -119,13 +129,29 @@ export function initSteps({ parts, profile }: Chosen, site: Site, folder: string
       commands: ['install -d -m 2750 -g postfix var'],
       checks: ['state-folder'],
     })
+  // Before the mail servers: Postfix does not start without the directory that it reads.
+  drafts.push({
+    part: 'apply',
+    text: 'initStepApply',
+    packages: [],
+    commands: [
+      `cd ${checkout.replace(/\/$/, '')}`,
+      `export MAILWARDEN_CONFIG=${folder}/mailwarden.yaml`,
+      'npx mailwarden validate',
+      'npx mailwarden plan',
+      'npx mailwarden apply',
+    ],
+    checks: ['manifests'],
+  })
   if (parts.has('dovecot'))
     drafts.push({
       part: 'dovecot',
       text: 'initStepDovecot',
       packages: ['dovecot-imapd', 'dovecot-pop3d', 'dovecot-lmtpd', `dovecot-${map}`],
       commands: [
-        'useradd --system --user-group --uid 5000 --home-dir /var/vmail --create-home --shell /usr/sbin/nologin vmail',
+        `cd ${folder}`,
+        'groupadd --gid 5000 vmail && useradd --uid 5000 --gid 5000 --no-create-home --home-dir /var/vmail --shell /usr/sbin/nologin vmail',
+        'install -d -m 0750 -o 5000 -g 5000 /var/vmail',
         'install -d -m 0755 /etc/dovecot/mailwarden',
         'install -m 0600 dovecot/doveadm-key /etc/dovecot/mailwarden/',
         'install -m 0640 -g dovecot dovecot/verify-users /etc/dovecot/mailwarden/',
@@ -143,27 +169,26 @@ export function initSteps({ parts, profile }: Chosen, site: Site, folder: string
       text: 'initStepPostfix',
       packages: ['postfix', `postfix-${map}`],
       commands: [
+        `cd ${folder}`,
         'install -d -m 0750 -g postfix /etc/postfix/mailwarden',
         'install -m 0640 -g postfix postfix/[rtv]*.cf /etc/postfix/mailwarden/',
         "sed '/^#/d;/^$/d' postfix/main.cf | xargs -d '\\n' postconf -e",
         `cat postfix/master.cf ${parts.has('smtp') ? 'postfix/notices.cf ' : ''}>> /etc/postfix/master.cf`,
         'postfix check && systemctl restart postfix',
       ],
-      checks: ['mail-host', 'policy-service'],
+      checks: ['mail-host'],
     })
   drafts.push({
-    part: 'apply',
-    text: 'initStepApply',
+    part: 'run',
+    text: 'initStepRun',
     packages: [],
     commands: [
-      'mailwarden validate',
-      'mailwarden plan',
-      'mailwarden apply',
-      'mailwarden password admin@hospital.example',
-      'mailwarden run',
-      'mailwarden doctor',
+      `cd ${checkout.replace(/\/$/, '')}`,
+      'npx mailwarden password admin@hospital.example',
+      'npx mailwarden run',
+      'npx mailwarden doctor',
     ],
-    checks: ['daemon', 'manifests'],
+    checks: ['daemon', 'policy-service'],
   })
   return drafts.map(({ text, checks, ...draft }) => ({
     ...draft,
@@ -179,7 +204,7 @@ export function initSteps({ parts, profile }: Chosen, site: Site, folder: string
 export function formatSteps(steps: readonly InitStep[], say: Say): string[] {
   return steps.flatMap(({ text, packages, commands, checks, change }, index) => [
     `${index + 1}. ${text}`,
-    ...(change ?? []).flatMap(({ file, fields }) => [`     ${file}: ${fields.join(', ')}`]),
+    ...(change ?? []).flatMap(({ file, fields }) => [`     ${file}`, ...fields.map(field => `       ${field}`)]),
     ...(packages.length === 0 ? [] : [`   ${say('initPackages', { packages: packages.join(' ') })}`]),
     ...commands.map(command => `     ${command}`),
     ...(checks.length === 0 ? [] : [`   ${say('initChecks', { checks: checks.map(({ name }) => name).join(' · ') })}`]),

@@ -4,9 +4,11 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { ProviderFailure } from '../../providers/provider.ts'
 import { Secret } from '../core/secret.ts'
 import {
   type Chosen,
+  type Given,
   type InitFile,
   type InitPart,
   type InitPlan,
@@ -59,7 +61,7 @@ ${later.length === 0 ? '' : laterText(later)}`
 }
 
 function laterText(lines: readonly string[]): string {
-  return `  # Once Dovecot has dovecot/mailwarden-verify.conf and dovecot/verify-users:
+  return `  # Once Dovecot and Postfix run, with certificates for this name: take these marks away.
 ${lines.map(line => `  # ${line}\n`).join('')}`
 }
 
@@ -121,12 +123,7 @@ spec:
 `
 }
 
-export type InitOptions = {
-  readonly with?: string | undefined
-  readonly domain?: string | undefined
-  readonly base?: string | undefined
-  readonly ldap?: string | undefined
-}
+export type InitOptions = Given & { readonly with?: string | undefined }
 
 export async function initCommand(
   io: Io,
@@ -136,12 +133,22 @@ export async function initCommand(
 ): Promise<number> {
   const chosen = chosenOf(io, options)
   const site = siteOf(options)
+  if ('wrong' in site) throw new CommandFailure(exits.usage, io.say('initWrong', { detail: site.wrong }))
   const root = resolve(folder)
   const plan = await planParts(chosen, site, join(root, 'var', 'directory.db'), makeSecret)
-  const steps = initSteps(chosen, site, root, io.say)
+  const steps = initSteps(
+    chosen,
+    { site, folder: root, checkout: fileURLToPath(new URL('../..', import.meta.url)) },
+    io.say,
+  )
   const lines = formatSteps(steps, io.say)
-  const files = await filesOf(chosen, { plan, site, root, today: lent.today(), snippets: lent.snippets })
-  files.push({ path: 'STEPS.txt', text: `${lines.join('\n')}` })
+  const filling = { plan, site, root, today: lent.today(), snippets: lent.snippets }
+  const files = await filesOf(chosen, filling).catch((error: unknown) => {
+    // A folder or a base that the servers' files could not hold.
+    if (!(error instanceof ProviderFailure)) throw error
+    throw new CommandFailure(exits.usage, io.say('initWrong', { detail: error.message }))
+  })
+  files.push({ path: 'STEPS.txt', text: lines.join('\n') })
   const taken = files.find(file => existsSync(join(root, file.path)))
   if (taken !== undefined) {
     io.err(io.say('initExists', { file: join(folder, taken.path) }))

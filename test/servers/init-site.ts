@@ -16,7 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { createEstate, type Estate } from '../support/estate.ts'
+import { createEstate, type Estate, launcher } from '../support/estate.ts'
 import { freePort } from '../support/free-port.ts'
 import {
   backDate,
@@ -44,7 +44,9 @@ export type InitSite = AsyncDisposable & {
   readonly folder: string
   /** What `init` filled. */
   readonly site: string
-  readonly ports: Ports & { readonly dns: number }
+  readonly ports: Ports & { readonly dns: number; readonly notices: number }
+  readonly slapdUrl: string
+  readonly slapdSocket: string
   readonly steps: readonly Step[]
   /** The private servers as Debian starts them, before anybody touched them. */
   prepare(part: string): Promise<void>
@@ -58,7 +60,9 @@ export type InitSite = AsyncDisposable & {
 const base = 'dc=operator,dc=example'
 export const administrator = 'the-administrators-own'
 
-export async function createInitSite(parts: string, profile: { readonly schema?: string } = {}): Promise<InitSite> {
+/** @param parts as for `--with`; of another profile than our own, its schema stands in slapd before. */
+export async function createInitSite(parts: string): Promise<InitSite> {
+  const profile = /ldap:([\w-]+)/.exec(parts)?.[1]
   // Short: the path of a unix socket ends at 107 bytes.
   const folder = mkdtempSync('/tmp/mwi-')
   chmodSync(folder, 0o755)
@@ -109,8 +113,11 @@ export async function createInitSite(parts: string, profile: { readonly schema?:
     ['[/usr/sbin/rndc]', `[/usr/sbin/rndc, -c, ${folder}/bind/rndc.conf]`],
     ['[/usr/sbin/knotc]', `[/usr/sbin/knotc, -s, ${knotSocket}]`],
     ['| knotc', `| knotc -s ${knotSocket}`],
+    ['npx mailwarden', `${process.execPath} ${launcher}`],
+    ['npx mailwarden apply', `${process.execPath} ${launcher} apply --yes`],
     // This host has no service manager, no user of the mailboxes, and nobody at the prompt.
     ['systemctl ', ': '],
+    ['groupadd ', ': '],
     ['useradd ', ': '],
     [' -W ', ` -w ${administrator} `],
     // What an operator fills in: the network that people log in from.
@@ -128,7 +135,9 @@ export async function createInitSite(parts: string, profile: { readonly schema?:
   const made: InitSite = {
     folder,
     site,
-    ports: { ...mail, dns },
+    ports: { ...mail, dns, notices },
+    slapdUrl: `ldap://127.0.0.1:${ldap}`,
+    slapdSocket: socket,
     steps: [],
     cli: (args, options) => estate.cli(args, { ...options, env }),
     json: args => estate.json(args, { env }),
@@ -141,9 +150,10 @@ export async function createInitSite(parts: string, profile: { readonly schema?:
         const { status, stdout, stderr } = spawnSync('/bin/sh', ['-c', replace(command)], {
           cwd: site,
           encoding: 'utf8',
-          env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+          env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', ...env },
         })
-        if (status !== 0 && !mayFail(command)) throw new Error(`${command}\nended with ${status}: ${stdout}${stderr}`)
+        if (status !== 0 && !mayEndOtherwise(command, status))
+          throw new Error(`${command}\nended with ${status}: ${stdout}${stderr}`)
         if (command.includes('systemctl ')) await restarts[part]?.()
       }
     },
@@ -192,19 +202,20 @@ export async function createInitSite(parts: string, profile: { readonly schema?:
       const args = ['-d', '0', '-F', join(at, 'config'), '-h', `ldap://127.0.0.1:${ldap}/ ${socket}/`]
       const asked = ['-x', '-LLL', '-H', `ldap://127.0.0.1:${ldap}`, '-b', '', '-s', 'base', '1.1']
       await daemon('/usr/sbin/slapd', args, 'slapd', () => run('/usr/bin/ldapsearch', asked).status === 0)
-      if (profile.schema !== undefined) {
+      if (profile !== undefined) {
         // What the site has beside it already, through slapd's own translation.
         const conf = join(at, 'theirs.conf')
         const theirs = join(at, 'theirs')
+        cpSync(join(import.meta.dirname, `../ldap/schema/${profile}.schema`), join(at, 'theirs.schema'))
         const wanted = ['core', 'cosine', 'inetorgperson'].map(name => `include /etc/ldap/schema/${name}.schema\n`)
-        writeFileSync(conf, `${wanted.join('')}include ${profile.schema}\n`)
+        writeFileSync(conf, `${wanted.join('')}include ${join(at, 'theirs.schema')}\n`)
         mkdirSync(theirs)
         must('/usr/sbin/slaptest', ['-f', conf, '-F', theirs])
         const folderOf = join(theirs, 'cn=config/cn=schema')
         const file = readdirSync(folderOf).find(name => name.startsWith('cn={3}')) ?? ''
         const schema = readFileSync(join(folderOf, file), 'utf8')
           .split('\n')
-          .filter(line => /^(dn|objectClass|cn|olc\w+): | /.test(line))
+          .filter(line => /^(?:(?:dn|objectClass|cn|olc\w+): | )/.test(line))
           .join('\n')
           .replace(/^dn: .*$/m, 'dn: cn=theirs,cn=schema,cn=config')
           .replace(/^cn: .*$/m, 'cn: theirs')
@@ -335,9 +346,12 @@ export async function createInitSite(parts: string, profile: { readonly schema?:
   return Object.assign(made, { steps: json.steps })
 }
 
-/** With -c: what stands already is passed over, and the exit code says so. Whether the rest came is seen later. */
-function mayFail(command: string): boolean {
-  return / -c /.test(command) && command.startsWith('ldap')
+/**
+ * With -c what stands already is passed over, and the exit code says so: whether the rest came is seen later. A plan with
+ * changes ends with 2.
+ */
+function mayEndOtherwise(command: string, status: number | null): boolean {
+  return (command.startsWith('ldap') && command.includes(' -c ')) || (command.endsWith(' plan') && status === 2)
 }
 
 /** Debian's servers are users of their own, and read and write what theirs may. */

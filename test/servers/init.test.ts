@@ -1,5 +1,5 @@
 /** `init --with …`, followed to the letter: what it wrote and printed makes real servers of Debian into a site that works. */
-import { existsSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { whyNoBind } from './bind.ts'
@@ -16,9 +16,9 @@ const modules = ['/usr/lib/postfix/postfix-ldap.so', '/usr/lib/dovecot/modules/a
 const password = 'una-clave-larga-de-prueba'
 const user = 'mlopez@hospital.example'
 
-/** Steps of the servers, each on a server as Debian installs it. */
+/** Every step but the last, in its order, each on a server as Debian installs it. */
 async function follow(site: InitSite): Promise<void> {
-  for (const part of new Set(site.steps.map(step => step.part).filter(part => part !== 'apply'))) {
+  for (const part of new Set(site.steps.map(step => step.part).filter(part => part !== 'run'))) {
     await site.prepare(part)
     await site.follow(part)
   }
@@ -46,8 +46,6 @@ describeServers(
     beforeAll(async () => {
       site = await createInitSite('postfix,dovecot,ldap,powerdns')
       await follow(site)
-      await done(site, ['validate'])
-      await done(site, ['apply', '--yes'])
       for (const who of [user, 'admin@hospital.example']) await done(site, ['password', who, '--stdin'], password)
       const daemon = await site.startAgent()
       await daemon.until(line => line['event'] === 'ready', 'ready')
@@ -84,31 +82,110 @@ describeServers(
   },
 )
 
+/** What stands in slapd, as root on its own host sees it. */
+const inSlapd = (site: InitSite, from: string, ...asked: string[]) =>
+  run('/usr/bin/ldapsearch', [
+    '-Q',
+    '-Y',
+    'EXTERNAL',
+    '-H',
+    site.slapdSocket,
+    '-LLL',
+    '-o',
+    'ldif-wrap=no',
+    '-b',
+    from,
+    ...asked,
+  ]).stdout
+
 describe.each([
-  ['bind', whyNoBind],
-  ['knot', whyNoKnot],
-])('name servers', (server, whyNot) => {
+  ['bind', 'ldap', whyNoBind],
+  ['bind', 'ldap:iredmail', whyNoBind],
+  ['knot', 'ldap:postfix-book', whyNoKnot],
+] as const)('%s, %s', (server, directory, whyNot) => {
   describeServers(
-    `init --with ${server},ldap`,
+    `init --with ${server},${directory}`,
     () => whyNoSlapd() ?? whyNot() ?? absentOf(debian),
     () => {
       let site: InitSite
       beforeAll(async () => {
-        site = await createInitSite(`${server},ldap`)
+        site = await createInitSite(`${server},${directory}`)
         await follow(site)
       }, 60_000)
       afterAll(() => site?.[Symbol.asyncDispose]())
 
       test('what is applied is served, and the plan is empty then', async () => {
-        await done(site, ['apply', '--yes'])
         expect(await site.json(['plan'])).toMatchObject({ exit: 0, json: { changes: [], contested: [] } })
         const asked = ['+short', '@127.0.0.1', '-p', String(site.ports.dns), 'hospital.example', 'MX']
         expect(run('/usr/bin/dig', asked).stdout).toBe('10 mx1.operator.example.\n')
         const found = await seen(site)
         for (const code of ['provider-dns', 'read-dns', 'provider-directory', 'read-directory'])
           expect([code, found.get(code)?.filter(result => !result.startsWith('ok'))]).toEqual([code, []])
-        expect(existsSync(join(site.site, 'STEPS.txt'))).toBe(true)
+      })
+
+      test('slapd has every index, and the limits and rights before its own', async () => {
+        const database = inSlapd(site, 'cn=config', '(olcSuffix=*)', 'olcDbIndex', 'olcLimits', 'olcAccess')
+        const conf = readFileSync(join(site.site, 'slapd/mailwarden.conf'), 'utf8')
+        const indexed = [...database.matchAll(/^olcDbIndex: (\S+) eq/gm)].flatMap(([, names = '']) => names.split(','))
+        expect(indexed).toEqual(expect.arrayContaining(/^index (\S+) eq$/m.exec(conf)?.[1]?.split(',') ?? ['none']))
+        expect(database.match(/^olcLimits: \{\d\}dn\.exact="cn=mailwarden(-reader)?,/gm)).toHaveLength(2)
+        const rights = [...database.matchAll(/^olcAccess: \{(\d)\}to (.*?) by/gm)].map(([, , what = '']) => what)
+        const ours = [...conf.matchAll(/^access to (.*)$/gm)].map(([, what = '']) => what)
+        expect(ours.length).toBeGreaterThan(3)
+        expect(rights.slice(0, ours.length)).toEqual(ours)
+        expect(rights.length).toBeGreaterThan(ours.length)
+      })
+
+      test('nobody without a name sees the hash of a key or a password, or an account', () => {
+        const seen = run('/usr/bin/ldapsearch', [
+          '-x',
+          '-LLL',
+          '-H',
+          site.slapdUrl,
+          '-b',
+          'dc=operator,dc=example',
+          '(objectClass=*)',
+        ])
+        expect(seen.stdout).toContain('cn: mailwarden-reader')
+        expect(seen.stdout).not.toContain('userPassword')
+        expect(seen.stdout).not.toContain('hospital.example')
       })
     },
   )
 })
+
+describeServers(
+  'init --with postfix,dovecot,smtp',
+  () => whyNoServers() ?? absentOf(debian),
+  () => {
+    let site: InitSite
+    beforeAll(async () => {
+      site = await createInitSite('postfix,dovecot,smtp')
+      await follow(site)
+      await done(site, ['apply', '--yes'])
+      await done(site, ['password', user, '--stdin'], password)
+      const daemon = await site.startAgent()
+      await daemon.until(line => line['event'] === 'ready', 'ready')
+    }, 60_000)
+    afterAll(() => site?.[Symbol.asyncDispose]())
+
+    test('over the embedded directory an account logs in, and a recipient is judged', async () => {
+      expect(await imapLogin({ port: site.ports.imap }, { user, password })).toMatch(/^OK /)
+      const text = 'Subject: prueba\n\nprueba\n'
+      const message = { sender: user, recipients: ['x@mail.example.com'], text }
+      const { recipients } = await sendMail({ port: site.ports.submission }, message, { user, password })
+      expect(recipients).toEqual([expect.stringMatching(/^550 5\.7\.1 .*scope-send/)])
+      const found = await seen(site)
+      expect([...found].filter(([, results]) => results.some(result => result.startsWith('fail')))).toEqual([])
+    })
+
+    test('notices go out through their own service, and port 25 relays for nobody', async () => {
+      const recipients = ['directora@otro-dominio.example']
+      const message = { sender: 'security@operator.example', recipients, text: 'Subject: aviso\n\naviso\n' }
+      expect((await sendMail({ port: site.ports.notices }, message)).end).toMatch(/^250 /)
+      expect((await sendMail({ port: site.ports.smtp }, message)).recipients).toEqual([
+        expect.stringMatching(/^554 5\.7\.1 /),
+      ])
+    })
+  },
+)
