@@ -16,6 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { expect } from 'vitest'
 import { createEstate, type Estate, launcher } from '../support/estate.ts'
 import { freePort } from '../support/free-port.ts'
 import {
@@ -361,4 +362,35 @@ const owner = (path: string, user: string) => must('/usr/bin/chown', ['-R', `${u
 function must(program: string, args: readonly string[], input = ''): void {
   const { status, stderr } = run(program, args, input)
   if (status !== 0) throw new Error(`${program}: ${stderr}`)
+}
+
+/** What Debian's packages bring, on which all of this rests. */
+export const debian = [
+  '/usr/share/slapd/slapd.init.ldif',
+  '/usr/share/dovecot/dovecot.conf',
+  '/etc/bind/named.conf.options',
+  as,
+]
+
+/** Every step but the last, in its order, each on a server as Debian installs it. */
+export async function follow(site: InitSite): Promise<void> {
+  for (const part of new Set(site.steps.map(step => step.part).filter(part => part !== 'run'))) {
+    await site.prepare(part)
+    await site.follow(part)
+  }
+}
+
+/** What a command printed, when it failed. */
+export async function done(site: InitSite, args: readonly string[], input = ''): Promise<void> {
+  const { exit, out, err } = await site.cli(args, { input })
+  expect({ exit, said: exit === 0 ? '' : out + err }).toEqual({ exit: 0, said: '' })
+}
+
+/** What doctor says, by the code of each check. */
+export async function seen(site: InitSite): Promise<Map<string, string[]>> {
+  const { json } = await site.json(['doctor'])
+  const found = new Map<string, string[]>()
+  for (const { code, result, detail } of json.checks)
+    found.set(code, [...(found.get(code) ?? []), `${result} ${detail}`])
+  return found
 }
