@@ -97,6 +97,7 @@ describe('the house', () => {
         'providers/judge.ts',
         'providers/list-members.ts',
         'providers/list-marks.ts',
+        'providers/snippets.ts',
         'agent/model/',
         'agent/core/',
         'agent/standards/',

@@ -4,41 +4,54 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { ProviderFailure } from '../../providers/provider.ts'
 import { Secret } from '../core/secret.ts'
-import { type InitFile, type InitPart, type InitPlan, initParts, parseParts, planParts } from './init-parts.ts'
+import {
+  type Chosen,
+  type Given,
+  type InitFile,
+  type InitPart,
+  type InitPlan,
+  initParts,
+  ldapProfiles,
+  parseParts,
+  planParts,
+  policyAddress,
+  type ServerValues,
+  type Site,
+  siteOf,
+} from './init-parts.ts'
+import { formatSteps, initSteps } from './init-steps.ts'
 import { CommandFailure, exits, fileFailure, type Io, writeNamed } from './io.ts'
 
 const makeSecret = () => new Secret(randomBytes(24).toString('hex'))
 
-/** Filled configuration snippets for the mail servers; the composition root knows which directory they are for. */
-export type Snippets = (values: {
-  /** The directory's file, or the password with which Postfix and Dovecot read the LDAP tree of `ldapSite`. */
-  directory: string | Secret
-  policy: string
-}) => Promise<readonly InitFile[]>
+/** Filled configuration files for the servers; the composition root knows which provider makes them. */
+export type Snippets = (values: ServerValues) => Promise<readonly InitFile[]>
 
-const policyAddress = '127.0.0.1:10031'
-
-function configText(schema: string, { providers, later }: InitPlan): string {
+function configText(schema: string, { providers, later }: InitPlan, { domain }: Site): string {
   return `# yaml-language-server: $schema=${schema}/agent.schema.json
 apiVersion: mailwarden/v1
 kind: Agent
 spec:
   manifests: ./manifests
   state: ./var                    # register, keys, outbox, sockets
+
+  # Yours to change, and all of it stands here: who you are and who acts, what is national, the names of your servers.
   operator:
     name: Operator
     language: es                  # of notices to you: es or en
     timeZone: America/Havana      # days are days there
-    contacts: { support: support@operator.example, security: security@operator.example }
+    contacts: { support: support@${domain}, security: security@${domain} }
     people:                       # who acts; a token each: mailwarden token create ana
       - { name: ana, role: responder }
       - { name: berta, role: security-lead }
   national: { suffixes: [cu] }    # what "national" means
   mail:
-    mx: [{ host: mx1.operator.example, priority: 10 }]
-    nameServers: [ns1.operator.example, ns2.operator.example]
-    hostmaster: hostmaster@operator.example
+    mx: [{ host: mx1.${domain}, priority: 10 }]
+    nameServers: [ns1.${domain}, ns2.${domain}]
+    hostmaster: hostmaster@${domain}
+
   providers:
 ${providers.map(line => `    ${line}`).join('\n')}
   listen: { policy: [${policyAddress}] }
@@ -48,7 +61,7 @@ ${later.length === 0 ? '' : laterText(later)}`
 }
 
 function laterText(lines: readonly string[]): string {
-  return `  # Once Dovecot has dovecot/mailwarden-verify.conf and dovecot/verify-users:
+  return `  # Once Dovecot and Postfix run, with certificates for this name: take these marks away.
 ${lines.map(line => `  # ${line}\n`).join('')}`
 }
 
@@ -110,28 +123,32 @@ spec:
 `
 }
 
+export type InitOptions = Given & { readonly with?: string | undefined }
+
 export async function initCommand(
   io: Io,
   lent: { snippets: Snippets; today: () => string },
   folder: string,
-  options: { readonly with?: string | undefined } = {},
+  options: InitOptions = {},
 ): Promise<number> {
-  const chosen = options.with === undefined ? { parts: new Set<InitPart>() } : parseParts(options.with)
-  if ('unknown' in chosen)
-    throw new CommandFailure(exits.usage, io.say('initPart', { word: chosen.unknown, known: initParts.join(', ') }))
-  const plan = await planParts(chosen.parts, makeSecret)
+  const chosen = chosenOf(io, options)
+  const site = siteOf(options)
+  if ('wrong' in site) throw new CommandFailure(exits.usage, io.say('initWrong', { detail: site.wrong }))
   const root = resolve(folder)
-  const schemaFolder = fileURLToPath(new URL('../../config/schema', import.meta.url))
-  const schemaFrom = (file: string) => relative(dirname(join(root, file)), join(root, 'schema')) || '.'
-  const directory = chosen.parts.has('ldap') ? makeSecret() : join(root, 'var', 'directory.db')
-  const files: InitFile[] = [
-    { path: 'mailwarden.yaml', text: configText(`./${schemaFrom('mailwarden.yaml')}`, plan) },
-    { path: 'manifests/example.yaml', text: exampleText(schemaFrom('manifests/example.yaml'), lent.today()) },
-    ...(await lent.snippets({ directory, policy: policyAddress })),
-    ...plan.files,
-  ]
-  for (const name of ['manifest.schema.json', 'agent.schema.json'])
-    files.push({ path: `schema/${name}`, text: readText(join(schemaFolder, name)) })
+  const plan = await planParts(chosen, site, join(root, 'var', 'directory.db'), makeSecret)
+  const steps = initSteps(
+    chosen,
+    { site, folder: root, checkout: fileURLToPath(new URL('../..', import.meta.url)) },
+    io.say,
+  )
+  const lines = formatSteps(steps, io.say)
+  const filling = { plan, site, root, today: lent.today(), snippets: lent.snippets }
+  const files = await filesOf(chosen, filling).catch((error: unknown) => {
+    // A folder or a base that the servers' files could not hold.
+    if (!(error instanceof ProviderFailure)) throw error
+    throw new CommandFailure(exits.usage, io.say('initWrong', { detail: error.message }))
+  })
+  files.push({ path: 'STEPS.txt', text: lines.join('\n') })
   const taken = files.find(file => existsSync(join(root, file.path)))
   if (taken !== undefined) {
     io.err(io.say('initExists', { file: join(folder, taken.path) }))
@@ -144,20 +161,46 @@ export async function initCommand(
   }
   const essential = essentialLines(files)
   if (io.json) {
-    io.out(
-      JSON.stringify({ version: 1, folder: root, files: files.map(file => file.path), postfix: essential }, null, 2),
-    )
+    const paths = files.map(file => file.path)
+    io.out(JSON.stringify({ version: 1, folder: root, files: paths, postfix: essential, steps }, null, 2))
     return exits.done
   }
-  io.out([
-    io.say('initDone', { folder: root }),
-    `  ${io.say('initStep1')}`,
-    `  ${io.say('initStep2')}`,
-    `  ${io.say('initStep3')}`,
-    '',
-  ])
+  io.out([io.say('initDone', { folder: root }), '', ...lines])
   io.out([io.say('initPostfix', { folder: join(folder, 'postfix') }), ...essential.map(line => `  ${line}`)])
   return exits.done
+}
+
+function chosenOf(io: Io, options: InitOptions): Chosen {
+  if (options.with === undefined) return { parts: new Set<InitPart>(), profile: 'own' }
+  const chosen = parseParts(options.with)
+  if (!('unknown' in chosen)) return chosen
+  const known = initParts.join(', ').replace('ldap', ldapProfiles.map(name => `ldap:${name}`).join(', '))
+  throw new CommandFailure(exits.usage, io.say('initPart', { word: chosen.unknown, known }))
+}
+
+type Filling = {
+  readonly plan: InitPlan
+  readonly site: Site
+  readonly root: string
+  readonly today: string
+  readonly snippets: Snippets
+}
+
+async function filesOf({ parts }: Chosen, { plan, site, root, today, snippets }: Filling): Promise<InitFile[]> {
+  const schemaFolder = fileURLToPath(new URL('../../config/schema', import.meta.url))
+  const schemaFrom = (file: string) => relative(dirname(join(root, file)), join(root, 'schema')) || '.'
+  const servers = await snippets(plan.servers)
+  return [
+    { path: 'mailwarden.yaml', text: configText(`./${schemaFrom('mailwarden.yaml')}`, plan, site) },
+    { path: 'manifests/example.yaml', text: exampleText(schemaFrom('manifests/example.yaml'), today) },
+    // It takes in files that are made with Dovecot's secrets only.
+    ...servers.filter(({ path }) => parts.has('dovecot') || path !== 'dovecot/local.conf'),
+    ...plan.files,
+    ...['manifest.schema.json', 'agent.schema.json'].map(name => ({
+      path: `schema/${name}`,
+      text: readFileSync(join(schemaFolder, name), 'utf8'),
+    })),
+  ]
 }
 
 function makeFolder(io: Io, folder: string): void {
@@ -175,8 +218,4 @@ function essentialLines(files: readonly { readonly path: string; readonly text: 
     const lines = text.split('\n').filter(line => line.includes('mailwarden_') && !line.startsWith('#'))
     return [`# ${name}`, ...new Set(lines)]
   })
-}
-
-function readText(file: string): string {
-  return readFileSync(file, 'utf8')
 }

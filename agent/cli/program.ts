@@ -100,8 +100,14 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
     })
   }
 
-  act(command(program, 'init [folder]', say('init')).option('--with <systems>', say('initWith')), ([folder], options) =>
-    initCommand(io, composition, folder ?? '.', { with: options['with'] }),
+  act(
+    command(program, 'init [folder]', say('init'))
+      .option('--with <systems>', say('initWith'))
+      .option('--domain <name>', say('initDomain'))
+      .option('--base <dn>', say('initBase'))
+      .option('--ldap <url>', say('initLdap')),
+    ([folder], { with: parts, domain, base, ldap }) =>
+      initCommand(io, composition, folder ?? '.', { with: parts, domain, base, ldap }),
   )
   act(command(program, 'run', say('run')), async (_, options) =>
     composition.runDaemon(await loadConfig(options, io), io),

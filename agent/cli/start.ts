@@ -5,7 +5,6 @@
 import { readFileSync } from 'node:fs'
 import { dayOf } from '../core/clock.ts'
 import { systemClock } from '../core/system-clock.ts'
-import { ldapSite } from './init-parts.ts'
 import { exits } from './io.ts'
 import { type Composition, runProgram } from './program.ts'
 
@@ -17,23 +16,21 @@ const composition: Composition = {
   today: () => dayOf(systemClock.now(), 'America/Havana'),
   local: async (config, request, io) => (await import('../main.ts')).runLocally(config, request, io),
   runDaemon: async (config, io) => (await import('../main.ts')).runHere(config, io, version),
-  async snippets({ directory, policy }) {
-    if (typeof directory === 'string')
-      return (await import('../../providers/embedded-directory/snippets.ts')).renderSnippets({ directory, policy })
+  async snippets({ directory, dns, ...mail }) {
+    const { renderSnippets } = await import('../../providers/embedded-directory/snippets.ts')
     const { renderLdapSnippets } = await import('../../providers/ldap/snippets.ts')
-    const files = renderLdapSnippets({ ...ldapSite, readerPassword: directory, policy })
-    const schema = ['mailwarden.schema', 'mailwarden.ldif'].map(name => ({
-      path: `slapd/${name}`,
-      text: readFileSync(new URL(`../../config/ldap/${name}`, import.meta.url), 'utf8'),
-    }))
-    const doors = (await import('../../providers/embedded-directory/snippets.ts'))
-      .renderSnippets({ directory: '/nowhere/directory.db', policy })
-      .filter(({ path }) => /^dovecot\/mailwarden-(doors|verify)\.conf$/.test(path))
-    // The reader's password stands in the look-up files.
-    const secret = files.map(file =>
-      file.text.includes(directory.reveal()) ? { ...file, access: 'private' as const } : file,
-    )
-    return [...secret, ...schema, ...doors]
+    const { renderPowerDnsSnippets } = await import('../../providers/powerdns/snippets.ts')
+    const { renderRfc2136Snippets } = await import('../../providers/rfc2136/snippets.ts')
+    const mailFiles =
+      directory.kind === 'embedded'
+        ? renderSnippets({ ...mail, directory: directory.file })
+        : renderLdapSnippets({ ...mail, ...directory })
+    if (dns.kind === 'embedded') return mailFiles
+    const { kind } = dns
+    return [
+      ...mailFiles,
+      ...(kind === 'powerdns' ? renderPowerDnsSnippets(dns) : renderRfc2136Snippets({ ...dns, server: kind })),
+    ]
   },
   async validate(paths, root, timeZone) {
     const { loadEstate } = await import('../manifest/load.ts')

@@ -1,15 +1,25 @@
 /**
- * The lines that slapd, Postfix and Dovecot need for a directory in OpenLDAP, filled in. Templates stand in
- * `config/ldap`; a placeholder is `@NAME@`. What is the same over every directory (policy service, submission) is taken
- * from `config/postfix`. It writes nothing. The reader's password stands in what it gives: never log it.
+ * The files of slapd, Postfix and Dovecot for a directory in OpenLDAP, filled in. Templates stand in `config/ldap`; what is
+ * the same over every directory (policy service, submission, doors) is taken from `config/postfix` and `config/dovecot`.
+ * It writes nothing. The reader's password stands in what it gives: never log it.
  */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Secret } from '../../agent/core/secret.ts'
-import { ProviderFailure } from '../provider.ts'
+import {
+  checkValues,
+  debianMail,
+  fill,
+  type MailValues,
+  mailPlaceholders,
+  mailTemplates,
+  type Placeholders,
+  readTemplate,
+  refuse,
+  type Snippet,
+} from '../snippets.ts'
+import { formatEntry, toConfigLdif } from './ldif.ts'
 import { type ProfileName, profiles } from './profiles.ts'
 
-export type LdapSnippetValues = {
+export type LdapSnippetValues = MailValues & {
   readonly url: string
   readonly encryption: 'starttls' | 'none'
   readonly base: string
@@ -17,65 +27,33 @@ export type LdapSnippetValues = {
   /** The DN that Postfix and Dovecot read with, not the agent's, and its password. */
   readonly readerDn: string
   readonly readerPassword: Secret
+  /** The two passwords as slapd keeps them: `{SSHA}…`. Without them no entries are made for the two DNs. */
+  readonly hashes: { readonly agent: string; readonly reader: string } | null
+  /** Where the database stands in slapd's own configuration. */
+  readonly configDn: string
   /** Absolute path of the authority's certificates, PEM. */
   readonly caFile: string
-  /** `127.0.0.1:10031` or `unix:/absolute/path`, as in `listen.policy`. */
-  readonly policy: string
-  /** Absolute folders that the map files of Postfix, and the files of Dovecot, are put into. */
-  readonly maps: string
+  /** Absolute folder that the files of Dovecot are put into. */
   readonly dovecot: string
-  /** How Postfix reaches Dovecot's LMTP: `lmtp:unix:private/dovecot-lmtp`, `lmtp:inet:127.0.0.1:24`. */
-  readonly delivery: string
-  /** Dovecot's socket for SMTP AUTH as Postfix names it (below its queue folder, or absolute), and as Dovecot does. */
-  readonly sasl: string
-  readonly authSocket: string
-  /** The socket of `delivery` as Dovecot names it, where it is one; Dovecot makes it either way. */
-  readonly lmtpSocket: string
-  /** Absolute folder of the mailboxes and the user and group, by number or name, that they belong to. */
-  readonly mail: string
-  readonly mailUid: string
-  readonly mailGid: string
-  /** Networks (CIDR) of institutions' servers with role `relay`. */
-  readonly relays: readonly string[]
-  /** What submission listens on: a service name or `address:port`. */
-  readonly submission: string
-  readonly submissions: string
   /** Whose attribute names, as the agent's own. */
   readonly profile: ProfileName
   /** What IMAP and POP say to the holder of a suspended account; one line, without commas. */
   readonly reason: string
 }
 
-export type Snippet = {
-  /** Relative: `postfix/main.cf`. */
-  readonly path: string
-  readonly text: string
-}
-
 /** Of a Debian installation; what depends on the site has no default. */
 const debianValues = {
+  ...debianMail,
   encryption: 'starttls',
+  hashes: null,
+  configDn: 'olcDatabase={1}mdb,cn=config',
   caFile: '/etc/ssl/certs/ca-certificates.crt',
-  maps: '/etc/postfix/mailwarden',
   dovecot: '/etc/dovecot',
-  delivery: 'lmtp:unix:private/dovecot-lmtp',
-  sasl: 'private/auth',
-  authSocket: '/var/spool/postfix/private/auth',
-  lmtpSocket: '/var/spool/postfix/private/dovecot-lmtp',
-  mail: '/var/vmail',
-  mailUid: 'vmail',
-  mailGid: 'vmail',
-  relays: [],
-  submission: 'submission',
-  submissions: 'submissions',
   profile: 'own',
   reason: 'This account is suspended. Ask your administrator.',
 } as const satisfies Partial<LdapSnippetValues>
 
 type Site = 'url' | 'base' | 'agentDn' | 'readerDn' | 'readerPassword' | 'policy'
-
-const ownFolder = join(import.meta.dirname, '..', '..', 'config', 'ldap')
-const sharedFolder = join(import.meta.dirname, '..', '..', 'config')
 
 const maps = [
   'virtual-mailbox-domains',
@@ -98,8 +76,7 @@ const parameters: Readonly<Record<string, readonly (typeof maps)[number][]>> = {
   transport_maps: ['transport-administrator', 'transport-host', 'transport-address', 'transport-none'],
 }
 
-const dovecotFiles = [
-  'mailwarden.conf',
+const dovecotLookUps = [
   'mailwarden-ldap.conf.ext',
   'mailwarden-ldap-collector.conf.ext',
   'mailwarden-ldap-domain.conf.ext',
@@ -110,19 +87,20 @@ const header = `# Postfix and mailwarden over LDAP: lines for main.cf. Values wi
 # before its banner. The other .cf files of this folder belong into @MAPS@, readable by root and Postfix alone: they have
 # a password in them. \`postconf -n\` shows what is in force, \`mailwarden doctor\` reads it and says what is missing.`
 
-/** No blank, quote, brace, `$`, `%`, `#` or `?`, each of which means something to one of the servers. */
-const plain = /^[A-Za-z0-9_./:@+,[\]-]+$/
 const distinguishedName = /^[A-Za-z0-9_.@+,= -]+$/
+const configName = /^olcDatabase=\{\d+\}[a-z]+,cn=config$/
 const passwordText = /^[A-Za-z0-9_./:;@+,=!&*<>^~|-]+$/
+const passwordHash = /^\{[A-Z0-9-]+\}[A-Za-z0-9$./+=]+$/
 const sentence = /^[A-Za-z0-9_./:@+()!? áéíóúñüÁÉÍÓÚÑÜ¡¿-]+$/
 
 /** @throws ProviderFailure `unsupported` for a value that one of the files could not hold. */
 export function renderLdapSnippets(site: Pick<LdapSnippetValues, Site> & Partial<LdapSnippetValues>): Snippet[] {
   const values: LdapSnippetValues = { ...debianValues, ...site }
-  checkValues(values)
-  const { policy, relays, encryption } = values
+  checkLdapValues(values)
+  const { encryption } = values
   const { naming, account, clauses, indexes } = profiles[values.profile]
-  const placeholders: Readonly<Record<string, string>> = {
+  const placeholders: Placeholders = {
+    ...mailPlaceholders(values),
     URL: values.url,
     START_TLS: values.url.startsWith('ldap:') && encryption === 'starttls' ? 'yes' : 'no',
     CA_FILE: values.caFile,
@@ -140,46 +118,73 @@ export function renderLdapSnippets(site: Pick<LdapSnippetValues, Site> & Partial
     AGENT_DN: values.agentDn,
     READER_DN: values.readerDn,
     READER_PASSWORD: values.readerPassword.reveal(),
-    POLICY: policy.startsWith('unix:') ? policy : `inet:${policy}`,
-    MAPS: values.maps,
     DOVECOT: values.dovecot,
-    DELIVERY: values.delivery,
-    SASL: values.sasl,
-    AUTH_SOCKET: values.authSocket,
-    LMTP_SOCKET: values.lmtpSocket,
-    MAIL: values.mail,
-    MAIL_UID: values.mailUid,
-    MAIL_GID: values.mailGid,
-    RELAYS: relays.map(toPostfixNetwork).join(' '),
-    SUBMISSION: values.submission,
-    SUBMISSIONS: values.submissions,
     REASON: values.reason,
   }
   const snippet = (path: string, template: string): Snippet => ({ path, text: fill(template, placeholders) })
-  const postfixServer = read(ownFolder, 'postfix/server.cf').trimEnd()
-  const dovecotServer = read(ownFolder, 'dovecot/server.conf.ext').trimEnd()
+  /** The reader's password stands in it. */
+  const lookUp = (path: string, server: string): Snippet => ({
+    ...snippet(
+      path,
+      readTemplate(`ldap/${path}`).replace('@SERVER@', () => server),
+    ),
+    access: 'private',
+  })
+  const postfixServer = readTemplate('ldap/postfix/server.cf').trimEnd()
+  const dovecotServer = readTemplate('ldap/dovecot/server.conf.ext').trimEnd()
+  const slapdConf = fill(readTemplate('ldap/slapd/mailwarden.conf'), placeholders)
   return [
-    snippet('slapd/mailwarden.conf', read(ownFolder, 'slapd/mailwarden.conf')),
+    { path: 'slapd/mailwarden.conf', text: slapdConf },
+    { path: 'slapd/database.ldif', text: toConfigLdif(slapdConf, values.configDn) },
+    { path: 'slapd/mailwarden.schema', text: readTemplate('ldap/mailwarden.schema') },
+    { path: 'slapd/schema.ldif', text: readTemplate('ldap/mailwarden.ldif') },
+    ...entriesOf(values),
     snippet('postfix/main.cf', mainCf()),
-    snippet('postfix/master.cf', read(sharedFolder, 'postfix/master.cf')),
-    ...maps.map(name =>
-      snippet(
-        `postfix/${name}.cf`,
-        read(ownFolder, `postfix/${name}.cf`).replace('@SERVER@', () => postfixServer),
-      ),
-    ),
-    ...dovecotFiles.map(name =>
-      snippet(
-        `dovecot/${name}`,
-        read(ownFolder, `dovecot/${name}`).replace('@SERVER@', () => dovecotServer),
-      ),
-    ),
+    ...maps.map(name => lookUp(`postfix/${name}.cf`, postfixServer)),
+    snippet('dovecot/mailwarden.conf', readTemplate('ldap/dovecot/mailwarden.conf')),
+    ...dovecotLookUps.map(name => lookUp(`dovecot/${name}`, dovecotServer)),
+    ...mailTemplates.map(path => snippet(path, readTemplate(path))),
   ]
+}
+
+/** The base, the place of the domains, and who writes and reads there. */
+function entriesOf({ base, agentDn, readerDn, hashes, profile }: LdapSnippetValues): Snippet[] {
+  if (hashes === null) return []
+  const { root, rootEntry } = profiles[profile].naming
+  const [attribute = '', value = ''] = (base.split(',')[0] ?? '').split('=')
+  const baseEntry = baseClasses[attribute.trim().toLowerCase()]
+  const identity = (dn: string, description: string, hash: string) =>
+    formatEntry(dn, {
+      objectClass: ['organizationalRole', 'simpleSecurityObject'],
+      cn: [(dn.split(',')[0] ?? '').slice('cn='.length)],
+      description: [description],
+      userPassword: [hash],
+    })
+  const entries = [
+    ...(baseEntry === undefined ? [] : [formatEntry(base, { ...baseEntry, [attribute.trim()]: [value.trim()] })]),
+    formatEntry(`${root},${base}`, rootEntry),
+    identity(agentDn, 'mailwarden writes domains and accounts', hashes.agent),
+    identity(readerDn, 'Postfix and Dovecot read them', hashes.reader),
+  ]
+  return [
+    {
+      path: 'slapd/entries.ldif',
+      text: `${fill(readTemplate('ldap/slapd/entries.head'), { BASE: base })}\n${entries.join('\n')}`,
+      access: 'private',
+    },
+  ]
+}
+
+/** What a base is made of, by the attribute that names it. Any other stands already. */
+const baseClasses: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  dc: { objectClass: ['dcObject', 'organization'], o: ['mail'] },
+  o: { objectClass: ['organization'] },
+  ou: { objectClass: ['organizationalUnit'] },
 }
 
 /** The shared main.cf with other maps and another first paragraph: the policy clauses stand in one place. */
 function mainCf(): string {
-  const [, ...paragraphs] = read(sharedFolder, 'postfix/main.cf').split('\n\n')
+  const [, ...paragraphs] = readTemplate('postfix/main.cf').split('\n\n')
   const lines = paragraphs.join('\n\n').split('\n')
   return [header, '', ...lines.map(line => mapLine(line) ?? line)].join('\n')
 }
@@ -192,28 +197,12 @@ function mapLine(line: string): string | undefined {
     : `${parameter} = ${asked.map(map => `proxy:ldap:@MAPS@/${map}.cf`).join(', ')}`
 }
 
-function read(folder: string, path: string): string {
-  return readFileSync(join(folder, path), 'utf8')
-}
-
-function fill(template: string, placeholders: Readonly<Record<string, string>>): string {
-  return template.replaceAll(/@([A-Z_]+)@/g, (whole, name: string) => placeholders[name] ?? whole)
-}
-
-function checkValues({ readerPassword, relays, reason, ...rest }: LdapSnippetValues): void {
-  const refuse = (name: string, shown: string) => {
-    throw new ProviderFailure('unsupported', `${name}: Postfix and Dovecot cannot hold ${shown}`, { retry: 'never' })
-  }
+function checkLdapValues({ readerPassword, hashes, relays: _, reason, configDn, ...rest }: LdapSnippetValues): void {
   if (!passwordText.test(readerPassword.reveal())) refuse('readerPassword', 'one of its characters')
-  if (!sentence.test(reason)) refuse('reason', JSON.stringify(reason))
-  for (const [name, value] of [...Object.entries(rest), ...relays.map(net => ['relays', net] as const)]) {
-    const grammar = name === 'base' || name.endsWith('Dn') ? distinguishedName : plain
-    if (!grammar.test(value)) refuse(name, JSON.stringify(value))
-  }
-}
-
-/** Postfix writes an IPv6 network as `[2001:db8::]/48`. */
-function toPostfixNetwork(network: string): string {
-  const [address = '', length] = network.split('/')
-  return address.includes(':') ? `[${address}]${length === undefined ? '' : `/${length}`}` : network
+  for (const hash of Object.values(hashes ?? {})) if (!passwordHash.test(hash)) refuse('hashes', 'one of them')
+  checkValues({ reason }, sentence)
+  checkValues({ configDn }, configName)
+  const { base, agentDn, readerDn, ...others } = rest
+  checkValues({ base, agentDn, readerDn }, distinguishedName)
+  checkValues(others)
 }

@@ -23,7 +23,8 @@ import {
 import { join } from 'node:path'
 import { systemClock } from '../../agent/core/system-clock.ts'
 import { openEmbeddedDirectory } from '../../providers/embedded-directory/directory.ts'
-import { renderSnippets, type Snippet, type SnippetValues } from '../../providers/embedded-directory/snippets.ts'
+import { renderSnippets, type SnippetValues } from '../../providers/embedded-directory/snippets.ts'
+import type { Snippet } from '../../providers/snippets.ts'
 import { freePort } from '../support/free-port.ts'
 import { Wire } from './wire.ts'
 
@@ -157,7 +158,7 @@ export async function startMailServers(options: {
   }
 }
 
-function makeFolders(folder: string): void {
+export function makeFolders(folder: string): void {
   // The servers' users must get through every parent; mkdtemp gives 0700.
   for (const path of ['', 'pf', 'pf/etc', 'pf/maps', 'pf/spool', 'pf/spool/private', 'dv', 'dv/run']) {
     mkdirSync(join(folder, path), { recursive: true })
@@ -207,6 +208,7 @@ function writeConfiguration(folder: string, settings: Settings): void {
     relays: [],
     submission: `127.0.0.1:${ports.submission}`,
     submissions: `127.0.0.1:${ports.submissions}`,
+    notices: '127.0.0.1:10025',
     closedDomains: join(dv, 'closed-domains'),
     doveadmKey: join(dv, 'doveadm-key'),
     doveadmAddress: '127.0.0.1',
@@ -218,28 +220,11 @@ function writeConfiguration(folder: string, settings: Settings): void {
   const snippets = new Map([...renderSnippets(values), ...render(values)].map(({ path, text }) => [path, text]))
   const snippet = (path: string) => snippets.get(path) ?? ''
   for (const [path, text] of snippets)
-    if (path.startsWith('postfix/') && !path.endsWith('main.cf') && !path.endsWith('master.cf'))
-      writeFileSync(join(pf, 'maps', path.slice('postfix/'.length)), text)
+    if (/^postfix\/[rtv]/.test(path)) writeFileSync(join(pf, 'maps', path.slice('postfix/'.length)), text)
   for (const [path, text] of snippets)
     if (path.startsWith('dovecot/') && path.endsWith('.ext'))
       writeFileSync(join(dv, path.slice('dovecot/'.length)), text, { mode: 0o640 })
-  mustRun('/usr/bin/openssl', [
-    'req',
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:prime256v1',
-    '-nodes',
-    '-days',
-    '2',
-    '-subj',
-    '/CN=mx.test.example',
-    '-keyout',
-    join(folder, 'key.pem'),
-    '-out',
-    join(folder, 'cert.pem'),
-  ])
+  makeServerCertificate(folder)
   for (const name of ['dynamicmaps.cf', 'dynamicmaps.cf.d'])
     cpSync(`/etc/postfix/${name}`, join(pf, 'etc', name), { recursive: true })
   writeFileSync(join(pf, 'etc/main.cf'), eachOnce(snippet('postfix/main.cf'), privateMainCf(folder), mainCf))
@@ -266,6 +251,13 @@ function writeConfiguration(folder: string, settings: Settings): void {
   backDate(join(pf, 'etc'))
 }
 
+/** `cert.pem` and `key.pem` of mx.test.example. */
+export function makeServerCertificate(folder: string): void {
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+  const files = ['-keyout', join(folder, 'key.pem'), '-out', join(folder, 'cert.pem')]
+  mustRun('/usr/bin/openssl', ['req', '-x509', ...key, '-days', '2', '-subj', '/CN=mx.test.example', ...files])
+}
+
 /**
  * Later lines replace earlier ones of the same parameter. A parameter that stands there twice makes every process log a
  * warning, postlogd too: into its own socket, which takes ten messages and then blocks it, and with it all of Postfix.
@@ -277,7 +269,7 @@ function eachOnce(snippet: string, ...more: readonly (readonly string[])[]): str
   return `${lines.filter((line, index) => parameterOf(line) === undefined || last.get(parameterOf(line)) === index).join('\n')}\n`
 }
 
-function privateMainCf(folder: string): string[] {
+export function privateMainCf(folder: string): string[] {
   const pf = join(folder, 'pf')
   return [
     'compatibility_level = 3.6',
@@ -312,7 +304,7 @@ function privateMainCf(folder: string): string[] {
 }
 
 /** Debian's master.cf without the network and without pipes to other programs. */
-const otherServices = `postlog unix-dgram n - n - 1 postlogd
+export const otherServices = `postlog unix-dgram n - n - 1 postlogd
 pickup unix n - y 60 1 pickup
 cleanup unix n - y - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -337,7 +329,7 @@ lmtp unix - - y - - lmtp
 anvil unix - - y - 1 anvil
 scache unix - - y - 1 scache`
 
-function privateDovecot(folder: string, ports: Ports): string {
+export function privateDovecot(folder: string, ports: Ports): string {
   const run = join(folder, 'dv/run')
   return `base_dir = ${run}
 state_dir = ${run}
@@ -385,19 +377,19 @@ service lmtp {
 }
 
 /** Postfix reads a file that is younger than two seconds again and again, and each process waits for it. */
-function backDate(folder: string): void {
+export function backDate(folder: string): void {
   const before = Date.now() / 1000 - 10
   for (const name of readdirSync(folder)) utimesSync(join(folder, name), before, before)
 }
 
-async function freePorts(): Promise<Ports> {
+export async function freePorts(): Promise<Ports> {
   const [smtp = 0, submission = 0, submissions = 0, imap = 0, imaps = 0, pop = 0, pops = 0, lmtp = 0, doveadm = 0] =
     await Promise.all(Array.from({ length: 9 }, freePort))
   return { smtp, submission, submissions, imap, imaps, pop, pops, lmtp, doveadm }
 }
 
 /** A banner, not an open port: an smtpd with a broken clause accepts and then says nothing. */
-async function waitForBanner(port: number): Promise<void> {
+export async function waitForBanner(port: number): Promise<void> {
   await waitUntil(`a banner on port ${port}`, async () => {
     try {
       const wire = await Wire.open({ port })
@@ -421,7 +413,7 @@ export async function waitUntil(what: string, holds: () => boolean | Promise<boo
   }
 }
 
-async function stopByPidFile(file: string): Promise<void> {
+export async function stopByPidFile(file: string): Promise<void> {
   const pid = readPid(file)
   if (pid === undefined) return
   const children = descendantsOf(pid)
@@ -493,13 +485,13 @@ export function run(program: string, args: readonly string[], input = ''): Ended
   return { status, stdout, stderr }
 }
 
-function mustRun(program: string, args: readonly string[]): void {
+export function mustRun(program: string, args: readonly string[]): void {
   const { status, stderr } = run(program, args)
   if (status !== 0) throw new Error(`${program} ended with ${status}: ${stderr}`)
 }
 
 /** Its output goes to a file: a daemon keeps a pipe open, and we would wait for the end of it. */
-function startDaemon(program: string, args: readonly string[], output: string): void {
+export function startDaemon(program: string, args: readonly string[], output: string): void {
   const file = openSync(output, 'w')
   try {
     const { status, error } = spawnSync(program, args, {
