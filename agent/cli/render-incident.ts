@@ -42,7 +42,8 @@ export function renderSuspension(json: Json, say: Say, paint: Paint): string[] {
       ? say('already', { incident: text(incident) })
       : say('suspended', { scope: text(scope ?? json['account'] ?? json['domain']), incident: text(incident) })
   const trouble = json['trouble'] === undefined ? [] : [paint('remove', text(json['trouble']))]
-  return [paint('strong', head), ...leverLines(json, say, paint), ...trouble]
+  const beside = json['beside'] === undefined ? [] : [paint('warn', say('beside', { detail: text(json['beside']) }))]
+  return [paint('strong', head), ...leverLines(json, say, paint), ...trouble, ...beside]
 }
 
 export function renderIncidents(json: Json, say: Say, paint: Paint): string[] {
@@ -71,6 +72,19 @@ function actionLine({ n, day, what, verifiedBy }: Json, say: Say): string {
   return `${say('actionLine', { number: text(n), day: text(day), what: text(what) })}: ${state}`
 }
 
+/** What stands between an incident and its release, in words, each with the command that brings it. */
+const missingTexts: Readonly<Record<string, TextKey>> = {
+  'E-NO-REPORT': 'missingReport',
+  'E-NO-ACTIONS': 'missingActions',
+  'E-NOT-ROTATED': 'missingRotation',
+  'E-HELD-MAIL': 'missingMail',
+}
+
+function missingLine(code: string, id: string, say: Say): string {
+  const name = missingTexts[code]
+  return name === undefined ? code : `  ${say(name, { id })}`
+}
+
 export function renderIncident(json: Json, say: Say, paint: Paint): string[] {
   if (json['needsSecond'] === true) return [paint('warn', say('needsSecond'))]
   if (json['id'] === undefined) return [say('done')]
@@ -86,7 +100,11 @@ export function renderIncident(json: Json, say: Say, paint: Paint): string[] {
     ...leverLines(json, say, paint),
     ...reports.map(report => reportLine(report, say)),
     ...actions.map(action => actionLine(action, say)),
-    ...(json['end'] === null && missing.length > 0 ? [paint('warn', `${say('gate')}: ${missing.join(', ')}`)] : []),
+    ...(json['end'] === null && missing.length > 0
+      ? [`${say('gate')}:`, ...missing.map(code => missingLine(code, text(json['id']), say))].map(line =>
+          paint('warn', line),
+        )
+      : []),
     ...(json['end'] === null && missing.length === 0 ? [paint('add', say('gateReady'))] : []),
   ]
 }

@@ -20,6 +20,7 @@ import { parseReport } from '../manifest/report.ts'
 import { suggest } from '../manifest/suggest.ts'
 import type { HoldScope } from '../model/incident.ts'
 import { domainOf, parseAddress, parseDomainName } from '../model/name.ts'
+import type { ProviderName } from '../model/resource.ts'
 import { isProvisioned, type World } from '../model/world.ts'
 import type { Acceptance } from '../plan/guards.ts'
 import { generatePassword, hashPassword } from '../standards/password.ts'
@@ -128,7 +129,7 @@ async function carryOut(
   if (!result.ok) return refusedResult(result.exit, result.refusals, caller.language)
   const moves = doors === 'move' && result.note !== 'first'
   // Doors first: a witness on a disk that hangs must not keep them open. The answer waits for both, within reason.
-  const trouble = moves ? await moveDoors(result, context) : undefined
+  const { trouble, beside } = moves ? await moveDoors(result, context) : unmoved
   const witnessed = await within(witnessMsMax, witness())
   const incident = result.incident === null ? undefined : engine.history.incidents.byId.get(result.incident)
   return {
@@ -136,6 +137,7 @@ async function carryOut(
     json: {
       version: 1,
       ...(trouble === undefined ? {} : { trouble }),
+      ...(beside === undefined ? {} : { beside }),
       incident: result.incident,
       already: result.note === 'already',
       needsSecond: result.note === 'first',
@@ -149,28 +151,37 @@ async function carryOut(
   }
 }
 
+type Moved = { readonly trouble: string | undefined; readonly beside: string | undefined }
+const unmoved: Moved = { trouble: undefined, beside: undefined }
+
 /**
  * Closes or opens the doors of an act. A provider that fails leaves them as they are: the act stands, the answer says
  * so, and the daemon tries again soon.
- * @returns what stood in the way; undefined when every door is as it should be.
+ * @returns what stood in the way. `trouble`: of a door. `beside`: of a system that has no part in it, as the name server.
  */
 async function moveDoors(
   { incident: id, domain }: Pick<Done, 'incident' | 'domain'>,
   context: OperationContext,
-): Promise<string | undefined> {
+): Promise<Moved> {
   const { engine, caller, signal } = context
   const incident = id === null ? undefined : engine.history.incidents.byId.get(id)
   const touched = incident?.scope.domain ?? domain
   return engine.parts.queue.add('incident', async () => {
     let trouble: string | undefined
+    let beside: string | undefined
+    const isDoor = (provider: ProviderName) => incident === undefined || provider === 'directory'
+    const note = (provider: ProviderName, detail: string) => {
+      if (isDoor(provider)) trouble ??= detail
+      else beside ??= `${provider}: ${detail}`
+    }
     try {
       if (incident?.drill !== true) {
         const scope = { domains: touched === undefined ? [] : [touched] }
         const acceptance = acceptanceOf(incident)
         const report = await engine.reconcile({ lane: 'incident', scope, actor: caller.actor, signal, acceptance })
-        if (report.unreached[0] !== undefined) trouble = report.unreached[0].detail
-        const undone = report.outcomes.find(({ result }) => result !== 'applied')
-        if (undone !== undefined) trouble = `${undone.ref.kind} ${undone.ref.key}: ${undone.detail ?? undone.result}`
+        for (const { ref, result, detail } of report.outcomes)
+          if (result !== 'applied') note(ref.provider, `${ref.kind} ${ref.key}: ${detail ?? result}`)
+        for (const { provider, detail } of report.unreached) note(provider, detail)
       }
       const failures = await afterPass(context, signal)
       trouble ??= failures[0]
@@ -180,8 +191,8 @@ async function moveDoors(
     }
     if (touched !== undefined && incident?.drill !== true) context.verifyLater([touched])
     // What waited for the end of the incident is due now, elsewhere too.
-    if (trouble !== undefined || incident?.ended != null) context.retry()
-    return trouble
+    if (trouble !== undefined || beside !== undefined || incident?.ended != null) context.retry()
+    return { trouble, beside }
   })
 }
 

@@ -126,4 +126,10 @@ test('an incident shows its reports and actions', () => {
       'acción 2 2026-03-03 parche: verificada por carla',
     ]),
   )
+  const open = renderIncident({ ...incident, missing: ['E-NOT-ROTATED', 'E-HELD-MAIL'] }, es, plain)
+  expect(open.slice(-3)).toEqual([
+    'falta para restablecer:',
+    '  contraseñas nuevas: incident rotate INC-2026-0001',
+    '  una decisión sobre el correo retenido: incident mail INC-2026-0001 keep|release',
+  ])
 })
