@@ -20,7 +20,7 @@ import {
   type Left,
 } from './estate.ts'
 import type { Known } from './known.ts'
-import { compareZone, derive, draftZone, nowhere, toExtra, worldOf } from './zone.ts'
+import { compareZone, derive, draftZone, isOwnKey, nowhere, toExtra, worldOf } from './zone.ts'
 
 /** Stands where only a person can say which institution it is; no name of one may look like it, so `validate` objects. */
 export const unnamed = 'COMPLETAR'
@@ -252,7 +252,10 @@ function draftDeclared(
     config,
     holders,
   })
-  const standing = records.map(canonicalRRset).toSorted((a, b) => compareText(a.key, b.key))
+  const standing = records
+    .map(canonicalRRset)
+    .filter(record => !isOwnKey(record))
+    .toSorted((a, b) => compareText(a.key, b.key))
   const wanted = declared === null ? new Map() : derive(declared, { config, institution })
   const zone = compareZone(standing, wanted, new Map(standing.map(({ key }) => [key, 'declared' as const])))
   return {

@@ -6,6 +6,7 @@ import { desiredDns } from '../desired/dns.ts'
 import type { ExtraRecord, Institution, MailDomain } from '../model/entity.ts'
 import { formatRef, type RRsetResource, refOf } from '../model/resource.ts'
 import type { AgentConfig, World } from '../model/world.ts'
+import { parseDkim, selectorOf } from '../standards/dkim.ts'
 import { canonicalRRset } from '../standards/dns-resource.ts'
 import { compareText, type Difference, type Left, type LeftReason } from './estate.ts'
 import { judgeRecords } from './judge-records.ts'
@@ -84,6 +85,16 @@ const isEqual = (a: RRsetResource, b: RRsetResource) =>
 export function derive(domain: MailDomain, { config, institution }: ZoneSurroundings): Map<string, RRsetResource> {
   const records = desiredDns(worldOf(domain, config, institution)).map(({ resource }) => resource)
   return new Map(records.flatMap(record => (record.kind === 'rrset' ? [[record.key, record] as const] : [])))
+}
+
+/**
+ * The record of a DKIM key that mailwarden made: its selector follows from the key. Which keys a domain has is the
+ * register's affair; nobody writes them into a manifest.
+ */
+export function isOwnKey({ owner, type, values }: RRsetResource): boolean {
+  const [value = ''] = values
+  const key = type === 'TXT' && values.length === 1 ? parseDkim(value) : undefined
+  return key !== undefined && owner.startsWith(`${selectorOf(key.publicKey)}._domainkey.`)
 }
 
 /** A world of one domain. */

@@ -129,6 +129,13 @@ test('with institution, request and holders: valid, adopted, and the plan is emp
   expect(readFileSync(join(elsewhere, 'b.cu.yaml'), 'utf8')).toBe('mine')
 })
 
+test('of a domain that is declared the signature key that mailwarden made is nobody’s to write down', async () => {
+  await using estate = await createEstate({ 'hospital.yaml': hospital })
+  expect((await estate.cli(['apply', '--yes'])).exit).toBe(0)
+  const { json } = await estate.json(['import', 'directory', 'hcg.cu'])
+  expect(json).toMatchObject({ files: [], differences: [], left: [] })
+})
+
 test('with nothing given: every placeholder is an error of validate with its place, and nothing else is', async () => {
   await using estate = await lostEstate()
   estate.remove('hospital.yaml')
