@@ -1,4 +1,7 @@
-/** Two evaluators of one contract, 200,000 requests over 100 worlds: they agree on effect, reason and reply code. */
+/**
+ * Two evaluators of one contract, 200,000 requests over 100 worlds: they agree on effect, reason and reply code.
+ * `REQUESTS=5000000` makes it as long as one likes, over so many more worlds.
+ */
 import { expect, test } from 'vitest'
 import { decide } from '../../agent/decision/decide.ts'
 import { buildSnapshot } from '../../agent/decision/snapshot.ts'
@@ -6,10 +9,10 @@ import { at, toWorld } from '../decisions/world.ts'
 import { chooseSeed, createRandom, randomEstate, randomRequest } from './generate.ts'
 import { decideNaively } from './naive.ts'
 
-const worlds = 100
 const requestsPerWorld = 2000
+const worlds = Math.ceil(Number(process.env['REQUESTS'] ?? 200_000) / requestsPerWorld)
 
-test('decide and the naive evaluator agree, and no answer permits', { timeout: 300_000 }, () => {
+test('decide and the naive evaluator agree, and no answer permits', { timeout: 300_000 + worlds * 1_000 }, () => {
   const random = createRandom(chooseSeed())
   const seen = new Map<string, number>()
   for (let count = 0; count < worlds; count += 1) {

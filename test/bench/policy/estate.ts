@@ -2,7 +2,7 @@
 import { createRandom, formatRequest } from '../../decision/generate.ts'
 import { type EstateText, toWorld } from '../../decisions/world.ts'
 
-const accountsPerDomain = 50
+export const accountsPerDomain = 50
 const correspondents = 100_000
 /** Recipients that a national account may not write to. */
 const abroadShare = 0.3

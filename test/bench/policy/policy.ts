@@ -5,14 +5,16 @@
  * `node test/bench/policy/policy.ts`.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../../support/free-port.ts'
 import type { BenchResult } from '../validate.ts'
-import { requestTexts } from './estate.ts'
+import { accountsPerDomain, requestTexts } from './estate.ts'
 
 const connectionsCount = 16
 const rounds = 5
@@ -35,9 +37,9 @@ const canPin = existsSync('/usr/bin/taskset')
 const pinned = (core: number, argv: readonly string[]) =>
   canPin ? ['/usr/bin/taskset', '-c', String(core), ...argv] : argv
 
-function start(argv: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
+function start(argv: readonly string[]): ChildProcess {
   const [program = '', ...args] = pinned(0, argv)
-  return spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env } })
+  return spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
 }
 
 async function readyLine(child: ChildProcess): Promise<void> {
@@ -112,6 +114,7 @@ export async function benchPolicy(): Promise<BenchResult> {
       console.log(
         `policy: ${count} accounts: tables ${(made.bytes / count).toFixed(0)} bytes an account, built in ${made.buildMs.toFixed(0)} ms; process ${(memory.get(count)! / 1024).toFixed(0)} MiB`,
       )
+    await benchHold(folder, subjects.at(-1)!)
     const grown = (memory.get(1_000_000)! - memory.get(1_000)!) * 1024
     console.log(`policy: process grows by ${(grown / 999_000).toFixed(0)} bytes an account`)
     return report(subjects)
@@ -119,6 +122,51 @@ export async function benchPolicy(): Promise<BenchResult> {
     for (const { child } of subjects) child.kill()
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+const flips = 40
+const askers = 8
+
+/**
+ * From the moment that a hold was sent until nobody on any open connection is let through any more, and the same for its
+ * end, while the generator keeps the service as busy as it gets.
+ */
+async function benchHold(folder: string, { address, requests, child }: Subject): Promise<void> {
+  const port = address.split(':')[1] ?? ''
+  const [program = '', ...args] = pinned(1, [join(folder, 'load'), port, String(connectionsCount), '20000', requests])
+  const busy = spawn(program, args, { stdio: 'ignore' })
+  const hold = { incident: 'INC-1', scope: { domain: 'dominio0.sld.cu', account: null }, levers: ['send'], since: 0 }
+  const [question = ''] = requestTexts(accountsPerDomain, 1).split('\n\n')
+  const sockets = await Promise.all(
+    Array.from({ length: askers }, async () => {
+      const socket = createConnection(Number(port), '127.0.0.1')
+      await once(socket, 'connect')
+      return socket
+    }),
+  )
+  /** Asks until the answers are as wanted; gives the instant of the first that was, on the connection that was last. */
+  const untilAnswered = async (wanted: RegExp): Promise<number> => {
+    const instants = sockets.map(async socket => {
+      for (;;) {
+        socket.write(`${question}\n\n`)
+        const [answer] = (await once(socket, 'data')) as [Buffer]
+        if (wanted.test(answer.toString('latin1'))) return performance.timeOrigin + performance.now()
+      }
+    })
+    return Math.max(...(await Promise.all(instants)))
+  }
+  const took: number[] = []
+  for (let flip = 0; flip < flips; flip += 1) {
+    const holds = flip % 2 === 0 ? [hold] : []
+    const sent = performance.timeOrigin + performance.now()
+    child.send(holds)
+    took.push((await untilAnswered(holds.length > 0 ? /suspended/ : /^action=(?!.*suspended)/)) - sent)
+  }
+  busy.kill()
+  for (const socket of sockets) socket.destroy()
+  console.log(
+    `policy: a hold at 1000000 accounts under full load is in force on ${askers} open connections after ${median(took).toFixed(1)} ms, at worst ${Math.max(...took).toFixed(1)} ms of ${flips}, the answer's own way included`,
+  )
 }
 
 function report(subjects: readonly Subject[]): BenchResult {
