@@ -256,6 +256,7 @@ export async function runHere(config: AgentConfig, io: Io, version: string): Pro
   const failed = new AbortController()
   const decisions = startDecisions({ config, log, clock: systemClock, fail: error => failed.abort(error) })
   try {
+    await decisions.keepUsage()
     await answerAsBefore(config, decisions, log)
     await using open = await openForWriting(config, log, 'serve')
     const register = open.engine.parts.installation

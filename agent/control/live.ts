@@ -20,6 +20,7 @@ import type { Projection } from '../reconcile/loop.ts'
 import type { Stored } from '../register/register.ts'
 import type { PolicyRequest } from '../standards/policy-delegation.ts'
 import type { ImageKeeper } from './image-keeper.ts'
+import { startUsageKeeper, type UsageKeeper, usageFile } from './usage-keeper.ts'
 
 /** Refusals wait this long to be recorded together. */
 const recordMs = 5_000
@@ -49,6 +50,8 @@ export type Decisions = {
   readonly recorder: Recorder
   readonly addresses: () => readonly string[]
   readonly listen: () => Promise<void>
+  /** Goes on with the counters of rates as they were, and keeps them from now on. */
+  readonly keepUsage: () => Promise<void>
   close(): Promise<void>
 }
 
@@ -62,6 +65,7 @@ export function startDecisions(parts: {
   const { config, log } = parts
   const recorder = createRecorder(parts)
   let addresses: readonly string[] = []
+  let usage: UsageKeeper | null = null
   const service = startPolicyService({
     onTold(told, more) {
       for (const one of told) note(one)
@@ -88,7 +92,11 @@ export function startDecisions(parts: {
     async listen() {
       if (addresses.length === 0) addresses = await listenOn(service, config.listen.policy)
     },
+    async keepUsage() {
+      usage = await startUsageKeeper({ file: usageFile(config.stateFolder), service, clock: parts.clock, log })
+    },
     async close() {
+      await usage?.close()
       await service.close()
       await recorder.close()
     },
@@ -120,9 +128,8 @@ export async function createLivePolicy(parts: {
     },
     ask: (request: PolicyRequest) => service.ask(request),
     async close() {
-      await service.close()
+      await parts.decisions.close()
       await keeper.close()
-      await recorder.close()
     },
   }
   policy.refresh()

@@ -4,6 +4,7 @@ import type { PolicyRequest } from '../standards/policy-delegation.ts'
 import type { PolicyCounters } from './counters.ts'
 import type { Decision } from './decide.ts'
 import type { SnapshotImage } from './image.ts'
+import type { UsageState } from './usage.ts'
 
 /** The thread's own memory that the daemon writes: how many messages it has sent. */
 export type ThreadData = { readonly sent: SharedArrayBuffer }
@@ -15,6 +16,8 @@ export type ToThread =
   | { readonly kind: 'hold'; readonly holds: readonly Hold[] }
   | { readonly kind: 'ask'; readonly id: number; readonly request: PolicyRequest }
   | { readonly kind: 'count'; readonly id: number }
+  | { readonly kind: 'save'; readonly id: number }
+  | { readonly kind: 'restore'; readonly usage: UsageState }
   | { readonly kind: 'close'; readonly id: number }
 
 /** A decision that refuses, or that a policy in `observe` would refuse. */
@@ -27,4 +30,4 @@ export type FromThread =
   | { readonly kind: 'told'; readonly told: readonly Told[]; readonly more: number }
   | { readonly kind: 'thrown'; readonly error: string }
 
-export type ThreadReply = readonly string[] | Decision | PolicyCounters | null
+export type ThreadReply = readonly string[] | Decision | PolicyCounters | UsageState | null

@@ -9,6 +9,7 @@ import type { PolicyCounters } from './counters.ts'
 import type { Decision } from './decide.ts'
 import type { SnapshotImage } from './image.ts'
 import type { FromThread, ThreadData, ThreadReply, Told, ToThread } from './messages.ts'
+import type { UsageState } from './usage.ts'
 
 export type PolicyService = {
   /** @returns the addresses as they are listened on, with real ports. @throws when one of them cannot be. */
@@ -20,6 +21,9 @@ export type PolicyService = {
   /** What Postfix would be told; null where every question is answered by hanging up. Counts nothing. */
   ask(request: PolicyRequest): Promise<Decision | null>
   counters(): Promise<PolicyCounters>
+  /** The counters of `rate`. */
+  saveUsage(): Promise<UsageState>
+  restoreUsage(usage: UsageState): void
   /** Ends every connection after what it was answered, and the thread. */
   close(): Promise<void>
 }
@@ -88,6 +92,8 @@ export function startPolicyService(options: PolicyServiceOptions): PolicyService
     hold: holds => post({ kind: 'hold', holds }),
     ask: async question => (await request(id => ({ kind: 'ask', id, request: question }))) as Decision | null,
     counters: async () => (await request(id => ({ kind: 'count', id }))) as PolicyCounters,
+    saveUsage: async () => (await request(id => ({ kind: 'save', id }))) as UsageState,
+    restoreUsage: usage => post({ kind: 'restore', usage }),
     async close() {
       if (closing) return
       closing = true

@@ -10,6 +10,7 @@ import { decide } from './decide.ts'
 import type { FromThread, ThreadData, ThreadReply, Told, ToThread } from './messages.ts'
 import { PolicyServer } from './server.ts'
 import { openSnapshot, withHolds } from './snapshot.ts'
+import { createUsage } from './usage.ts'
 
 /** Refusals wait this long to be told together. */
 const tellMs = 100
@@ -26,8 +27,10 @@ let telling: NodeJS.Timeout | null = null
 
 const say = (message: FromThread) => port.postMessage(message)
 
+const usage = createUsage()
 const server = new PolicyServer({
   clock: systemClock,
+  usage,
   beforeAnswer: takeAll,
   onDecision(decision, request) {
     if (told.length < toldMax) told.push({ decision, request })
@@ -75,6 +78,12 @@ function take(message: ToThread): void {
       break
     case 'count':
       void reply(message.id, Promise.resolve({ ...server.counters }))
+      break
+    case 'save':
+      void reply(message.id, Promise.resolve(usage.save()))
+      break
+    case 'restore':
+      usage.restore(message.usage)
       break
     case 'close':
       void reply(message.id, close())

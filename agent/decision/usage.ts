@@ -1,9 +1,10 @@
 /**
- * Counters for `rate`: distinct recipients per login in the last hour and the last day. In memory alone: after a restart
- * everybody starts anew, which errs on the side of the writer. Time is an argument. Bounded, whatever clients do.
+ * Counters for `rate`: distinct recipients per login in the last hour and the last day. They can be taken out and put in
+ * again, so that they outlive a restart. Time is an argument. Bounded, whatever clients do.
  */
 
 import type { UsageView } from '../../policies/policy.ts'
+import { assert } from '../core/assert.ts'
 import type { Instant } from '../core/clock.ts'
 
 export interface Usage extends UsageView {
@@ -12,7 +13,14 @@ export interface Usage extends UsageView {
   readonly logins: number
   /** Recipients kept. */
   readonly entries: number
+  /** Everything, to be kept elsewhere. */
+  save(): UsageState
+  /** Puts back what was saved; what is over by now counts no more. @throws on anything that `save` did not make. */
+  restore(state: UsageState): void
 }
+
+/** By login: pairs of a recipient's hash and the second of its last use. */
+export type UsageState = readonly (readonly [login: string, pairs: readonly number[]])[]
 
 const hourSeconds = 3_600
 const daySeconds = 86_400
@@ -86,6 +94,17 @@ export function createUsage(options: { readonly entriesMax: number } = { entries
         entries += 1
         if (entries > options.entriesMax) makeRoom()
       }
+    },
+    save: () => [...meters].map(([login, { pairs }]) => [login, [...pairs]] as const),
+    restore(state) {
+      for (const [login, pairs] of state) {
+        assert(typeof login === 'string' && pairs.length % 2 === 0, 'counters are by login, in pairs')
+        assert(pairs.every(Number.isSafeInteger), 'counters are whole numbers')
+        if (meters.has(login)) continue
+        meters.set(login, { pairs: [...pairs], lastSecond: Math.max(0, ...pairs.filter((_, at) => at % 2 === 1)) })
+        entries += pairs.length / 2
+      }
+      if (entries > options.entriesMax) makeRoom()
     },
     get logins() {
       return meters.size

@@ -54,6 +54,26 @@ test('an image that is broken, of another register or ahead of it answers nobody
   expect(orderOf(await other.start())).toEqual(['starting', 'listening'])
 })
 
+test('counters of rates go on where they were, and what can’t be read of them is told', async () => {
+  const config = '  limits: { recipientsPerHour: 3 }\n'
+  await using estate = await createEstate(manifests, { config })
+  const write = (number: number) =>
+    askPolicy(estate.policyPort, { ...national, recipient: `persona${number}@minsap.cu` })
+  const first = await estate.start()
+  for (let number = 0; number < 3; number += 1) expect(await write(number)).toBe('DUNNO')
+  expect(await write(3)).toMatch(/^450 4\.7\.1 rate/)
+  await first.stop()
+  const second = await estate.start()
+  expect(await write(3)).toMatch(/^450 4\.7\.1 rate/)
+  expect(await write(2)).toBe('DUNNO')
+  await second.stop()
+  expect(readFileSync(join(estate.state, 'rates.json'), 'utf8')).not.toContain('persona')
+  writeFileSync(join(estate.state, 'rates.json'), '{"version":1,"usage":[["a",[1]]]}')
+  const third = await estate.start()
+  await third.until(line => String(line['event']).startsWith('the counters of rates can’t be read'), 'being told')
+  expect(await write(3)).toBe('DUNNO')
+})
+
 test('a register that does not verify closes the door again', async () => {
   await using estate = await createEstate(manifests)
   await stopWithImage(estate, await estate.start())

@@ -43,6 +43,17 @@ describe('usage', () => {
     }
   })
 
+  test('what is saved counts on elsewhere, and is refused when it is something else', () => {
+    const usage = createUsage()
+    for (let index = 0; index < 5; index += 1) usage.count('ana', `r${index}@who.example`, at)
+    const again = createUsage()
+    again.restore(structuredClone(usage.save()))
+    expect(again.after('ana', 'new@who.example', at + second)).toEqual({ hour: 6, day: 6 })
+    expect(again.after('ana', 'r1@who.example', at + hour)).toEqual({ hour: 1, day: 5 })
+    expect(() => again.restore([['luis', [1]]])).toThrow()
+    expect(() => again.restore([['luis', [1, Number.NaN]]])).toThrow()
+  })
+
   test('memory has an end: who is silent for longest is forgotten, and one alone cannot break it', () => {
     const usage = createUsage({ entriesMax: 50 })
     for (const login of ['ana', 'luis', 'eva']) {
