@@ -17,7 +17,11 @@ export type InitStep = {
   readonly change?: readonly { readonly file: string; readonly fields: readonly string[] }[]
 }
 
-type Draft = Omit<InitStep, 'text' | 'checks'> & { readonly text: TextKey; readonly checks: readonly CheckCode[] }
+type Draft = Omit<InitStep, 'text' | 'checks'> & {
+  readonly text: TextKey
+  readonly checks: readonly CheckCode[]
+  readonly host?: string
+}
 
 /** As `doctor` calls them; what it puts in for braces is given here. */
 const checkNames = {
@@ -26,7 +30,7 @@ const checkNames = {
   'provider-dns': ['doctorProvider', { name: 'dns' }],
   'read-dns': ['doctorRead', { name: 'dns' }],
   'state-folder': ['doctorFolder', {}],
-  'mail-host': ['doctorHost', { host: 'imap1, mx1' }],
+  'mail-host': ['doctorHost', {}],
   'policy-service': ['doctorPolicy', { address: policyAddress }],
   daemon: ['doctorDaemon', {}],
   manifests: ['doctorManifests', {}],
@@ -146,6 +150,7 @@ export function initSteps({ parts, profile }: Chosen, { site, folder, checkout }
   if (parts.has('dovecot'))
     drafts.push({
       part: 'dovecot',
+      host: 'imap1',
       text: 'initStepDovecot',
       packages: ['dovecot-imapd', 'dovecot-pop3d', 'dovecot-lmtpd', `dovecot-${map}`],
       commands: [
@@ -166,6 +171,7 @@ export function initSteps({ parts, profile }: Chosen, { site, folder, checkout }
   if (parts.has('postfix'))
     drafts.push({
       part: 'postfix',
+      host: 'mx1',
       text: 'initStepPostfix',
       packages: ['postfix', `postfix-${map}`],
       commands: [
@@ -190,12 +196,12 @@ export function initSteps({ parts, profile }: Chosen, { site, folder, checkout }
     ],
     checks: ['daemon', 'policy-service'],
   })
-  return drafts.map(({ text, checks, ...draft }) => ({
+  return drafts.map(({ text, checks, host, ...draft }) => ({
     ...draft,
     text: say(text),
     checks: checks.map(code => {
       const [name, values] = checkNames[code]
-      return { code, name: say(name, values) }
+      return { code, name: say(name, { ...values, ...(host === undefined ? {} : { host }) }) }
     }),
   }))
 }

@@ -76,8 +76,29 @@ function reference(): string {
     'paths are relative to the file. Secrets never stand here, only references to them.',
     '',
     ...kinds.flatMap(kind => section(kind)),
+    ...servers,
   ].join('\n')
 }
+
+/** What `spec.providers` cannot do by itself: the other side of it. */
+const servers = [
+  '## What the servers need',
+  '',
+  '`mailwarden init --with postfix,dovecot,ldap,powerdns` (or `bind`, `knot`; `smtp`) writes these files with the values and',
+  'secrets of the configuration beside them, and says in `STEPS.txt` which goes where and which command makes it count. The',
+  'templates stand in the folders of `config/`, commented.',
+  '',
+  '| System | Files of `init` | What they bring |',
+  '|---|---|---|',
+  '| `directory: ldap` | `slapd/schema.ldif`, `database.ldif`, `entries.ldif` (for slapd.conf: `mailwarden.schema`, `mailwarden.conf`) | schema; indexes, no limit of 500 entries, rights; the base, the two DNs with hashed keys: `cn=mailwarden` writes, `cn=mailwarden-reader` is for Postfix and Dovecot. On loopback without TLS; `--ldap URL` of another host is encrypted, in every file alike. `ldap:postfix-book` and `ldap:iredmail`: beside those schemas |',
+  '| `dns: powerdns` | `powerdns/mailwarden.conf` | `api=yes`, `api-key` as a hash, the web server on loopback. PowerDNS 4.6 or later, a back end that can be written |',
+  '| `dns: rfc2136`, `making: bind` | `bind/mailwarden.conf` | the TSIG key, `include` of the file with our zones; each of them allows the key to update. BIND owns the folder of the zones; `rndc reconfig` is enough, `allow-new-zones` is not needed. Where `allow-transfer` is narrowed, the key belongs into it |',
+  '| `dns: rfc2136`, `making: knot` | `knot/mailwarden.knotc` | the TSIG key, an ACL for update and transfer, in template `default`. Knot runs from a configuration database and owns the folder of the zones |',
+  '| `mail: dovecot` | `dovecot/` | logins and mailboxes from the directory, the key of doveadm’s HTTP API, the file of closed domains, the master user of `verify` |',
+  '| `mail: postfix` | `postfix/` | maps, submission, `check_policy_service` |',
+  '| `notify: smtp` | `postfix/notices.cf` | a service on loopback, since port 25 relays for institutions’ servers alone |',
+  '',
+]
 
 function section(kind: Kind): readonly string[] {
   const spec = plain(kind).properties?.spec

@@ -39,7 +39,9 @@ export function toConfigLdif(conf: string, configDn: string): string {
   })
   return [
     '# The same as mailwarden.conf beside it, for cn=config: ldapmodify -c -Y EXTERNAL -H ldapi:/// -f database.ldif\n' +
-      '# -c: an index that stands already is no mistake. Load it once: a second time the rights would stand there twice.',
+      '# -c: an index that stands already is no mistake. Load it once: a second time the rights would stand there twice.\n' +
+      `# ${configDn} is Debian's first database; which is yours says\n` +
+      '#   ldapsearch -Q -Y EXTERNAL -H ldapi:/// -LLL -b cn=config "(olcSuffix=*)" olcSuffix',
     change('olcLimits', ordered(of('limits'))),
     change('olcAccess', ordered(of('access'))),
     ...indexes.map(index => change('olcDbIndex', [index])),

@@ -45,6 +45,8 @@ test.each([
   ['maps', '/etc/$mail_owner'],
   ['mail', '/var/vmail\nuserdb {'],
   ['directory', ''],
+  ['mailUid', 'vmail'],
+  ['mailGid', 'vmail'],
 ] as const)('%s = %j is refused', (name, value) => {
   expect(() => renderSnippets({ ...site, [name]: value })).toThrow(name)
 })

@@ -1,9 +1,9 @@
 /** `init --with` for name servers, and slapd beside each in another profile: what it wrote and printed, followed to the letter. */
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { whyNoBind } from './bind.ts'
-import { createInitSite, debian, follow, type InitSite, seen } from './init-site.ts'
+import { createInitSite, debian, done, follow, type InitSite, seen } from './init-site.ts'
 import { whyNoKnot } from './knot.ts'
 import { run } from './mail-servers.ts'
 import { whyNoSlapd } from './slapd.ts'
@@ -48,6 +48,16 @@ describe.each([
         const found = await seen(site)
         for (const code of ['provider-dns', 'read-dns', 'provider-directory', 'read-directory'])
           expect([code, found.get(code)?.filter(result => !result.startsWith('ok'))]).toEqual([code, []])
+      })
+
+      test('what is changed later goes by UPDATE under the key', async () => {
+        const file = join(site.site, 'manifests/example.yaml')
+        const extra = 'delivery: mailboxes\n  dns: { extra: [{ name: www, type: A, values: [192.0.2.10] }] }'
+        writeFileSync(file, readFileSync(file, 'utf8').replace('delivery: mailboxes', extra))
+        await done(site, ['apply', '--yes'])
+        expect(await site.json(['plan'])).toMatchObject({ exit: 0, json: { changes: [] } })
+        const asked = ['+short', '@127.0.0.1', '-p', String(site.ports.dns), 'www.hospital.example', 'A']
+        expect(run('/usr/bin/dig', asked).stdout).toBe('192.0.2.10\n')
       })
 
       test('slapd has every index, and the limits and rights before its own', async () => {
