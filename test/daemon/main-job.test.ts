@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, test } from 'vitest'
 import { askPolicy, createEstate, type Estate, eventually, institutionText } from '../support/estate.ts'
+import { completeReport } from '../support/report.ts'
 
 const hospital = () => institutionText('hospital', { domain: 'hcg.sld.cu' })
 const clinic = () => institutionText('clinica', { domain: 'clinica.sld.cu', network: '10.30.0.0/16' })
@@ -361,12 +362,12 @@ describe('suspension', () => {
     expect(codes(bare)).toEqual(expect.arrayContaining(['E-NO-REPORT', 'E-NO-ACTIONS', 'E-NOT-ROTATED']))
 
     const fields = join(estate.folder, 'report.json')
-    writeFileSync(fields, JSON.stringify({ ...completeReport, cause: '' }))
+    writeFileSync(fields, JSON.stringify({ ...completeReport, author: 'Berta', cause: '' }))
     expect(await as(berta, 'report', incident, '--file', fields)).toMatchObject({
       exit: 65,
       json: { error: expect.stringContaining('cause') },
     })
-    writeFileSync(fields, JSON.stringify(completeReport))
+    writeFileSync(fields, JSON.stringify({ ...completeReport, author: 'Berta' }))
     expect(await as(berta, 'report', incident, '--file', fields)).toMatchObject({ exit: 0 })
     expect((await as(berta, 'accept', incident)).exit).not.toBe(0)
     expect((await as(carla, 'accept', incident)).exit).toBe(0)
@@ -404,24 +405,3 @@ describe('suspension', () => {
     expect((await estate.json(['register', 'verify'])).exit).toBe(0)
   })
 })
-
-/** Every field that the procedure's form has (mission section 9). */
-const completeReport = {
-  author: 'Berta',
-  commission: ['Luis Mora', 'Ana Ruiz'],
-  days: '2026-11-19',
-  whatHappened: 'Una cuenta fue usada para enviar correo masivo.',
-  start: '2026-11-19T03:00:00Z',
-  detection: '2026-11-19T04:00:00Z',
-  end: '2026-11-19T04:05:00Z',
-  accounts: ['jperez@hcg.sld.cu'],
-  computers: ['PC-17'],
-  cause: 'Contraseña robada.',
-  dataTouched: 'Ninguno.',
-  impact: 'Ninguno fuera del correo.',
-  evidence: [{ what: 'Registro del servidor', digest: 'ab'.repeat(32) }],
-  actions: [{ what: 'Contraseñas cambiadas', who: 'Luis Mora', day: '2026-11-20', proof: 'acta 7' }],
-  prevention: [{ what: 'Formación', day: '2026-12-15' }],
-  signed: true,
-  stamped: true,
-}

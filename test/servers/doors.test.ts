@@ -2,15 +2,16 @@
  * The doors beside directory and live decision, on a real Dovecot and a real Postfix: sessions that were open before,
  * the line of the closed domain, mail that waits in the queue. Closed by `suspend`, opened by nobody but two people.
  */
-import { readFileSync, renameSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Bench, openSessions, postsuper, queueOf, type Session, startSink } from '../mail-hosts/bench.ts'
 import { createEstate, type Daemon, type Estate, eventually, institutionText } from '../support/estate.ts'
 import { freePort } from '../support/free-port.ts'
+import { completeReport } from '../support/report.ts'
 import { startMailServers, whyNoServers } from './mail-servers.ts'
 import { describeServers } from './suite.ts'
-import { sendMail } from './wire.ts'
+import { sendMail, smtpLogin } from './wire.ts'
 
 const home = '127.0.0.1'
 const password = 'una-clave-larga-de-prueba'
@@ -153,6 +154,56 @@ describeServers('the doors of mail hosts', whyNoServers, () => {
       await sink.stop()
     }
     expect(await submit(ours, 'x@fuera.example')).toMatch(/^250 /)
+    expect((await estate.json(['register', 'verify'])).exit).toBe(0)
+  })
+
+  test('the whole way back by two people alone: report, action, new secrets, the mail that was held, and every door as before', async () => {
+    const [ana, carla] = [await tokenOf('ana'), await tokenOf('carla')]
+    const before = await estate.json(['plan'])
+    expect(await submit(ours, 'y@fuera.example')).toMatch(/^250 /)
+    const { json: held } = await estate.json(['suspend', 'hcg.sld.cu', '--class', 'spam', '--reason', 'x'], {
+      env: ana,
+    })
+    const id = held.incident
+    const as = async (env: Record<string, string>, wanted: number, ...args: string[]) => {
+      const { exit, json } = await estate.json(['incident', ...args], { env })
+      expect([args.join(' '), exit, json.refusals]).toEqual([
+        args.join(' '),
+        wanted,
+        exit === 3 ? json.refusals : undefined,
+      ])
+      return json
+    }
+    const report = join(estate.folder, 'report.json')
+    writeFileSync(report, JSON.stringify(completeReport))
+    await as(ana, 0, 'report', id, '--file', report)
+    expect((await as(ana, 3, 'accept', id)).refusals).toMatchObject([{ code: 'E-TWO-PERSON' }])
+    await as(carla, 0, 'accept', id)
+    const action = ['--what', 'claves cambiadas', '--who', 'Luis Mora', '--day', '2026-11-20', '--evidence', report]
+    await as(ana, 0, 'action', id, ...action)
+    await as(carla, 0, 'action', id, '--verify', '1')
+    await as(ana, 0, 'rotate', id)
+    expect((await as(ana, 3, 'release', id)).refusals).toMatchObject([{ code: 'E-HELD-MAIL' }])
+    await as(ana, 0, 'mail', id, 'release')
+    const sink = await startSink(bench)
+    try {
+      await as(ana, 3, 'release', id)
+      await as(carla, 0, 'release', id)
+      await eventually(async () => queued(/hold/).length === 0, 'nothing held')
+      await eventually(async () => sink.received().filter(text => text.includes(ours)).length > 0, 'the held mail')
+    } finally {
+      await sink.stop()
+    }
+    expect(denied()).not.toMatch(/^hcg\.sld\.cu:/m)
+    // The stolen password opens nothing any more; a new one does.
+    const stolen = { user: ours, password }
+    expect(await smtpLogin({ port: bench.servers.ports.submission, from: home }, stolen)).toMatch(/^535 /)
+    expect((await estate.cli(['password', ours, '--stdin'], { input: password })).exit).toBe(0)
+    expect(await submit(ours, 'z@fuera.example')).toMatch(/^250 /)
+    expect((await openSessions(bench, [ours])).map(({ user }) => user)).toEqual([ours])
+    const after = await estate.json(['plan'])
+    expect([after.exit, after.json.changes]).toEqual([before.exit, before.json.changes])
+    expect((await estate.json(['incident', 'show', id])).json).toMatchObject({ state: 'released', missing: [] })
     expect((await estate.json(['register', 'verify'])).exit).toBe(0)
   })
 })
