@@ -17,6 +17,7 @@ import { CommandFailure, createIo, type Environment, exits, fileFailure, type Io
 import { passwordCommand, tokenCommands } from './people.ts'
 import { applyCommand, explainCommand, planCommand, statusCommand, verifyCommand } from './plan.ts'
 import { registerCommands } from './register.ts'
+import { type RulesOpener, replayCommand } from './replay.ts'
 import { schemaCommand, type Validator, validateCommand } from './validate.ts'
 
 /** What the composition root lends to the command line. */
@@ -26,6 +27,8 @@ export type Composition = {
   readonly validate: Validator
   readonly runDaemon: (config: AgentConfig, io: Io) => Promise<number>
   readonly snippets: Snippets
+  readonly rules: RulesOpener
+  readonly now: () => number
   readonly today: () => string
 }
 
@@ -138,6 +141,10 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
       .option('--login <login>')
       .option('--at <instant>'),
     (words, options) => explainCommand(io, local, words, options),
+  )
+  act(
+    command(program, 'replay <log...>', say('replay')).option('--manifests <folder>', say('replayManifests')),
+    (logs, options) => replayCommand(io, composition, logs, options),
   )
   act(
     command(program, 'suspend <scope>', say('suspend'))

@@ -224,6 +224,19 @@ const en = {
   daemonSilent: 'the daemon gave no answer; its log says why',
   stateDenied: 'the state folder belongs to another user: use sudo, or the account that the daemon runs as',
   proofUsage: 'usage: mailwarden register proof INDEX, or: register proof --check FILE',
+  replay: 'what these manifests, or others, would have made of the mail in a log of Postfix',
+  replayManifests: 'the other manifests; without it the log is compared with what would be decided now',
+  replayWho: 'WHO',
+  replayCount: 'TIMES',
+  replayChange: 'CHANGE',
+  replayFirst: 'FIRST',
+  replayAt: 'AT',
+  replayTotal:
+    '{judged} {judged:recipient|recipients} judged, {flipped} decided otherwise; holds and rates are left out',
+  replayLines:
+    'lines: {lines}; of other programs {foreign}, about other things {other}, not understood {unread}, too long {tooLong}; recipients of messages without a beginning {incomplete}, of the host itself {local}, refused by others {byOthers}',
+  replayUnlisted: 'and {unlisted} more of accounts that are not listed',
+  replayPacked: '{file} can’t be unpacked ({code})',
   explainUsage:
     'usage: mailwarden explain LOGIN RECIPIENT, or: explain --sender S --recipient R [--client IP] [--login L] [--at INSTANT]',
   noRegister: '{file}: there is no register yet; the first "run" or "apply" makes it',
@@ -512,6 +525,19 @@ const es: Texts = {
   daemonSilent: 'el demonio no respondió; su bitácora dice por qué',
   stateDenied: 'la carpeta de estado es de otro usuario: use sudo o la cuenta del demonio',
   proofUsage: 'uso: mailwarden register proof NÚMERO, o bien: register proof --check ARCHIVO',
+  replay: 'qué habrían hecho estos manifiestos, u otros, con el correo de una bitácora de Postfix',
+  replayManifests: 'los otros manifiestos; sin ellos se compara la bitácora con lo que se decidiría ahora',
+  replayWho: 'QUIÉN',
+  replayCount: 'VECES',
+  replayChange: 'CAMBIO',
+  replayFirst: 'PRIMERO',
+  replayAt: 'CUÁNDO',
+  replayTotal:
+    '{judged} {judged:destinatario juzgado|destinatarios juzgados}, {flipped} decididos de otro modo; sin contar retenciones ni tasas',
+  replayLines:
+    'líneas: {lines}; de otros programas {foreign}, sobre otras cosas {other}, no entendidas {unread}, demasiado largas {tooLong}; destinatarios de mensajes sin comienzo {incomplete}, del propio servidor {local}, rechazados por otros {byOthers}',
+  replayUnlisted: 'y {unlisted} más de cuentas que no se muestran',
+  replayPacked: '{file} no se puede desempaquetar ({code})',
   explainUsage:
     'uso: mailwarden explain CUENTA DESTINATARIO, o bien: explain --sender S --recipient R [--client IP] [--login L] [--at INSTANTE]',
   noRegister: '{file}: todavía no hay registro; lo crea el primer «run» o «apply»',
