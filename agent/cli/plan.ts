@@ -79,6 +79,13 @@ export async function statusCommand(io: Io, local: LocalRunner, options: GlobalO
   return finish(io, result, json => renderStatus(json as unknown as StatusView, io.say, io.paint))
 }
 
+/** The text that a monitor reads, as it is; `--json` has the numbers. */
+export async function metricsCommand(io: Io, local: LocalRunner, options: GlobalOptions): Promise<number> {
+  const result = await call(io, local, options, 'metrics', {})
+  const { text, ...numbers } = result.json
+  return finish(io, { ...result, json: io.json ? numbers : result.json }, () => String(text).trimEnd().split('\n'))
+}
+
 export async function verifyCommand(io: Io, local: LocalRunner, scope: string[], options: GlobalOptions) {
   const result = await call(io, local, options, 'verify', { scope })
   return finish(io, result, json => renderVerify(json['verification'] as VerificationView | null, io.say, io.paint))

@@ -15,7 +15,7 @@ import { incidentCommands, suspendCommand, withdrawCommand } from './incident.ts
 import { initCommand, type Snippets } from './init.ts'
 import { CommandFailure, createIo, type Environment, exits, fileFailure, type Io, languageOf } from './io.ts'
 import { passwordCommand, tokenCommands } from './people.ts'
-import { applyCommand, explainCommand, planCommand, statusCommand, verifyCommand } from './plan.ts'
+import { applyCommand, explainCommand, metricsCommand, planCommand, statusCommand, verifyCommand } from './plan.ts'
 import { registerCommands } from './register.ts'
 import { type RulesOpener, replayCommand } from './replay.ts'
 import { schemaCommand, type Validator, validateCommand } from './validate.ts'
@@ -133,6 +133,7 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
     verifyCommand(io, local, scope, options),
   )
   act(command(program, 'status', say('status')), (_, options) => statusCommand(io, local, options))
+  act(command(program, 'metrics', say('metrics')), (_, options) => metricsCommand(io, local, options))
   act(
     command(program, 'explain [login] [recipient]', say('explain'))
       .option('--sender <address>')

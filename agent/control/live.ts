@@ -8,6 +8,7 @@ import { ProviderFailure } from '../../providers/provider.ts'
 import { type Clock, formatInstant } from '../core/clock.ts'
 import type { Json } from '../core/digest.ts'
 import type { Log } from '../core/log.ts'
+import type { PolicyCounters } from '../decision/counters.ts'
 import type { Decision } from '../decision/decide.ts'
 import { buildImage } from '../decision/image.ts'
 import type { Told } from '../decision/messages.ts'
@@ -31,6 +32,8 @@ export type LivePolicy = Projection & {
   readonly addresses: () => readonly string[]
   /** What Postfix would be told now, by whoever answers it; null when it is left without an answer. */
   ask(request: PolicyRequest): Promise<Decision | null>
+  /** Since the daemon began. */
+  counters(): Promise<PolicyCounters>
   close(): Promise<void>
 }
 
@@ -127,6 +130,7 @@ export async function createLivePolicy(parts: {
       else service.hold(openHolds(engine.history.incidents))
     },
     ask: (request: PolicyRequest) => service.ask(request),
+    counters: () => service.counters(),
     async close() {
       await parts.decisions.close()
       await keeper.close()

@@ -17,6 +17,7 @@ import { afterPass } from './after-pass.ts'
 import { importOperations } from './import-operations.ts'
 import { incidentOperations } from './incident-operations.ts'
 import { incidentSummaries } from './incident-views.ts'
+import { metrics } from './metrics.ts'
 import type { Operation, OperationContext, OperationRow } from './operation.ts'
 import { peopleOperations } from './people-operations.ts'
 import { denialOf } from './permission.ts'
@@ -241,6 +242,7 @@ export const operations: ReadonlyMap<string, OperationRow> = new Map<string, Ope
   ['apply', { run: apply, changes: writes }],
   ['verify', { run: verify, changes: writes }],
   ['status', { run: status, changes: reads }],
+  ['metrics', { run: metrics, changes: reads }],
   ['explain', { run: explainOperation, changes: reads }],
   ['examine', { run: examine, changes: reads }],
   ...adoptionOperations,

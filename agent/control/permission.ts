@@ -17,6 +17,7 @@ const keepers = ['local', 'sysadmin', 'security-lead'] as const
 export const permissions: Readonly<Record<string, Permission>> = {
   plan: 'anyone',
   status: 'anyone',
+  metrics: 'anyone',
   explain: 'anyone',
   examine: 'anyone',
   'incident.list': 'anyone',

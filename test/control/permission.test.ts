@@ -25,6 +25,7 @@ const callers: Readonly<Record<string, Caller>> = {
 const expected: Readonly<Record<string, string>> = {
   plan: 'local gau-agent sysadmin responder security-lead auditor',
   status: 'local gau-agent sysadmin responder security-lead auditor',
+  metrics: 'local gau-agent sysadmin responder security-lead auditor',
   examine: 'local gau-agent sysadmin responder security-lead auditor',
   explain: 'local gau-agent sysadmin responder security-lead auditor',
   'incident.list': 'local gau-agent sysadmin responder security-lead auditor',
