@@ -10,6 +10,7 @@ import { type LocalRunner, loadConfig } from './call.ts'
 import { inLanguage } from './commander.ts'
 import { type Act, collect, type Declare } from './declare.ts'
 import { doctorCommand } from './doctor.ts'
+import { forecastCommand } from './forecast.ts'
 import { importCommands } from './import.ts'
 import { incidentCommands, suspendCommand, withdrawCommand } from './incident.ts'
 import { initCommand, type Snippets } from './init.ts'
@@ -30,6 +31,7 @@ export type Composition = {
   readonly rules: RulesOpener
   readonly now: () => number
   readonly today: () => string
+  readonly todayIn: (timeZone: string) => string
 }
 
 export async function runProgram(
@@ -142,6 +144,9 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
       .option('--login <login>')
       .option('--at <instant>'),
     (words, options) => explainCommand(io, local, words, options),
+  )
+  act(command(program, 'forecast', say('forecast')).option('--until <day>', say('forecastUntil')), (_, options) =>
+    forecastCommand(io, composition.todayIn, options),
   )
   act(
     command(program, 'replay <log...>', say('replay')).option('--manifests <folder>', say('replayManifests')),

@@ -14,6 +14,7 @@ const { version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { version: 
 const composition: Composition = {
   version,
   today: () => dayOf(systemClock.now(), 'America/Havana'),
+  todayIn: timeZone => dayOf(systemClock.now(), timeZone),
   local: async (config, request, io) => (await import('../main.ts')).runLocally(config, request, io),
   rules: async (config, folder) => (await import('../main.ts')).openRules(config, folder),
   now: systemClock.now,

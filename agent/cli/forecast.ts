@@ -1,0 +1,59 @@
+/** `forecast`: what ends in the days to come, from manifests alone. No daemon, no register, no network. */
+import { type Day, isDay } from '../core/clock.ts'
+import { formatPlace, toDiagnosticJson, wordsOf } from '../core/messages.ts'
+import { type Foreseen, forecast, forecastDaysMax } from '../manifest/forecast.ts'
+import { createEstateReader } from '../manifest/load.ts'
+import { loadConfig, progressOf } from './call.ts'
+import type { Options } from './declare.ts'
+import { CommandFailure, exits, type Io } from './io.ts'
+import { table } from './render.ts'
+import { printable } from './texts.ts'
+
+/** @param todayIn the day it is in a time zone. */
+export async function forecastCommand(io: Io, todayIn: (timeZone: string) => Day, options: Options): Promise<number> {
+  const config = await loadConfig(options, io)
+  const { timeZone } = config.operator
+  const today = todayIn(timeZone)
+  const until = lastDay(io, today, options['until'] ?? '30d')
+  const days = daysBetween(today, until)
+  const tell = progressOf(io)
+  const reader = createEstateReader(config.manifestsFolder)
+  const foreseen = await forecast(reader, { today, until, timeZone }, done => tell(done, days))
+  if (io.json) {
+    const findings = foreseen.map(({ day, diagnostic }) => ({ day, ...toDiagnosticJson(diagnostic, io.language) }))
+    io.out(JSON.stringify({ version: 1, today, until, findings }, null, 2))
+  } else io.out(linesOf(io, today, until, foreseen))
+  return foreseen.length > 0 ? exits.pending : exits.done
+}
+
+/** `30d`, or a day. */
+function lastDay(io: Io, today: Day, text: string): Day {
+  const [, count] = /^(\d{1,3})d$/.exec(text) ?? []
+  const day = count === undefined ? text : dayAfter(today, Number(count))
+  const ahead = isDay(day) ? daysBetween(today, day) : 0
+  if (ahead < 1 || ahead > forecastDaysMax)
+    throw new CommandFailure(exits.usage, io.say('noUntil', { text, max: forecastDaysMax }))
+  return day
+}
+
+const dayOfMs = 86_400_000
+const daysBetween = (from: Day, to: Day) => Math.round((Date.parse(to) - Date.parse(from)) / dayOfMs)
+const dayAfter = (day: Day, count: number): Day =>
+  new Date(Date.parse(day) + count * dayOfMs).toISOString().slice(0, 10)
+
+function linesOf(io: Io, today: Day, until: Day, foreseen: readonly Foreseen[]): string[] {
+  const { say, paint } = io
+  if (foreseen.length === 0) return [paint('add', say('forecastNothing', { until }))]
+  const rows = foreseen.map(({ day, diagnostic }) => {
+    const { summary, detail } = wordsOf(diagnostic, io.language)
+    const place = diagnostic.place === undefined ? '' : formatPlace(diagnostic.place)
+    return [
+      day,
+      say('forecastIn', { days: daysBetween(today, day) }),
+      diagnostic.code,
+      printable(place),
+      printable(`${summary}: ${detail}`),
+    ]
+  })
+  return [...table(rows), '', paint('warn', say('forecastTotal', { count: foreseen.length, until }))]
+}
