@@ -43,6 +43,8 @@ export class ServiceFailure extends Error {
   override readonly name = 'ServiceFailure'
 }
 
+const gone = () => new ServiceFailure('the thread of live decisions has ended')
+
 export function startPolicyService(options: PolicyServiceOptions): PolicyService {
   const sent = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)
   const count = new Int32Array(sent)
@@ -51,6 +53,7 @@ export function startPolicyService(options: PolicyServiceOptions): PolicyService
   const waiting = new Map<number, Waiting>()
   let lastId = 0
   let closing = false
+  let ended = false
 
   const post = (message: ToThread) => {
     worker.postMessage(message)
@@ -59,12 +62,15 @@ export function startPolicyService(options: PolicyServiceOptions): PolicyService
   }
   const request = (make: (id: number) => ToThread) =>
     new Promise<ThreadReply>((resolve, reject) => {
+      if (ended) return reject(gone())
       lastId += 1
       waiting.set(lastId, { resolve, reject })
       post(make(lastId))
     })
   const end = (error: unknown) => {
-    for (const { reject } of waiting.values()) reject(new ServiceFailure('the thread of live decisions has ended'))
+    if (ended) return
+    ended = true
+    for (const { reject } of waiting.values()) reject(gone())
     waiting.clear()
     if (!closing) options.onEnded(error)
   }

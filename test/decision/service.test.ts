@@ -114,6 +114,21 @@ describe('the thread of live decisions', () => {
     expect(await service.ask(request)).toMatchObject({ effect: 'dunno' })
   })
 
+  test('one whose thread has ended says so, once, and keeps nobody waiting', async () => {
+    const ends: unknown[] = []
+    const other = startPolicyService({
+      onTold: () => {},
+      onThrown: () => {},
+      onEnded: error => ends.push(error),
+    })
+    // What is no image is a bug of whoever sent it; the thread does not go on with half of it.
+    other.show({} as Parameters<typeof other.show>[0])
+    await expect.poll(() => ends.length).toBe(1)
+    await expect(other.ask(request)).rejects.toThrow(/has ended/)
+    await other.close()
+    expect(ends).toHaveLength(1)
+  })
+
   test('an address that is taken is a failure with its reason, and the service goes on', async () => {
     await expect(service.listen([`127.0.0.1:${port}`])).rejects.toThrow(ServiceFailure)
     await expect(service.listen([`127.0.0.1:${port}`])).rejects.toThrow(/EADDRINUSE/)

@@ -6,12 +6,13 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { waitUntil } from '../../servers/mail-servers.ts'
 import { freePort } from '../../support/free-port.ts'
 import type { BenchResult } from '../validate.ts'
 import { accountsPerDomain, requestTexts } from './estate.ts'
@@ -73,8 +74,53 @@ function residentKib({ pid }: ChildProcess): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
 }
 
+const postfwd = '/usr/sbin/postfwd2'
+const postfwdRounds = 3
+
+/** Rules that each look at one login; the last permits nothing either. */
+function postfwdRules(count: number): string {
+  const rules = Array.from(
+    { length: count - 1 },
+    (_, n) => `id=R${n}; sasl_username==cuenta${n}@otro.example; action=REJECT not from there`,
+  )
+  return `${rules.join('\n')}\nid=END; action=DUNNO\n`
+}
+
+/** Alone, since it is no process of ours that could sit idle beside the others: it forks as it likes. */
+async function benchPostfwd(folder: string, rulesCount: number, requests: string): Promise<number> {
+  const [port, cache] = [await freePort(), await freePort()]
+  const [rules, pid] = [join(folder, `rules-${rulesCount}`), join(folder, `postfwd-${rulesCount}.pid`)]
+  writeFileSync(rules, postfwdRules(rulesCount), { mode: 0o644 })
+  const [program = '', ...args] = pinned(0, [postfwd, '-f', rules, '-i', '127.0.0.1', '-p', String(port)])
+  const more = ['--cache_socket', `tcp:127.0.0.1:${cache}`, '--pidfile', pid, '--no_parent_cache', '-c', '0']
+  spawn(program, [...args, ...more, '-u', 'nobody', '-g', 'nogroup'], { stdio: 'ignore' })
+  await waitUntil('postfwd to listen', () => canConnect(port))
+  try {
+    const address = `127.0.0.1:${port}`
+    load(folder, { address, requests }, warmUpMs)
+    const all = Array.from({ length: postfwdRounds }, () => load(folder, { address, requests }, roundMs).perSecond)
+    return median(all)
+  } finally {
+    process.kill(Number(readFileSync(pid, 'utf8')))
+    await waitUntil('postfwd to end', async () => !(await canConnect(port)))
+  }
+}
+
+function canConnect(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = createConnection(port, '127.0.0.1')
+    const end = (answer: boolean) => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.once('connect', () => end(true))
+    socket.once('error', () => end(false))
+  })
+}
+
 export async function benchPolicy(): Promise<BenchResult> {
   const folder = mkdtempSync(join(tmpdir(), 'mailwarden-bench-'))
+  chmodSync(folder, 0o755) // postfwd reads its rules as nobody
   const subjects: Subject[] = []
   const add = async (name: string, requests: string, address: string, child: ChildProcess) => {
     await readyLine(child)
@@ -115,6 +161,17 @@ export async function benchPolicy(): Promise<BenchResult> {
         `policy: ${count} accounts: tables ${(made.bytes / count).toFixed(0)} bytes an account, built in ${made.buildMs.toFixed(0)} ms; process ${(memory.get(count)! / 1024).toFixed(0)} MiB`,
       )
     await benchHold(folder, subjects.at(-1)!)
+    if (existsSync(postfwd))
+      for (const rules of [20, 1_000]) {
+        const theirs = await benchPostfwd(folder, rules, questions)
+        const ours = median(
+          subjects.find(({ name }) => name.includes('100000 '))?.rounds.map(one => one.perSecond) ?? [],
+        )
+        console.log(
+          `policy: postfwd2 with ${rules} rules: ${Math.round(theirs)}/s; mailwarden with 100000 accounts is ${Math.round(ours / theirs)} times as fast`,
+        )
+      }
+    else console.log('policy: postfwd2 is not installed (Debian: postfwd): not compared')
     const grown = (memory.get(1_000_000)! - memory.get(1_000)!) * 1024
     console.log(`policy: process grows by ${(grown / 999_000).toFixed(0)} bytes an account`)
     return report(subjects)
