@@ -9,7 +9,6 @@ import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { CredentialStore, MailHost, Prober } from '../providers/provider.ts'
 import { CommandFailure, exits, type Io } from './cli/io.ts'
-import type { Rules } from './cli/replay.ts'
 import { authenticateCaller } from './control/caller.ts'
 import { heldMailStore } from './control/held-mail.ts'
 import { createImageKeeper, imageFile, readKeptImage } from './control/image-keeper.ts'
@@ -21,7 +20,6 @@ import { dayOf } from './core/clock.ts'
 import { createLog, type Log, silentLog } from './core/log.ts'
 import { systemClock } from './core/system-clock.ts'
 import { runDaemon } from './daemon.ts'
-import { buildSnapshot } from './decision/snapshot.ts'
 import { createEstateReader, loadEstate } from './manifest/load.ts'
 import type { Language } from './model/entity.ts'
 import type { DomainName } from './model/name.ts'
@@ -42,7 +40,6 @@ import { openForReading as openStoreForReading, readLogId } from './register/sto
 import { generateDkimKey } from './standards/dkim.ts'
 import { openMailHosts, openNotifier, openSystems, targetOf } from './systems.ts'
 import { emptyHistory, foldEntry, type History } from './world/history.ts'
-import { joinWorld } from './world/world.ts'
 
 const day = (timeZone: string) => ({ today: dayOf(systemClock.now(), timeZone), timeZone })
 
@@ -250,21 +247,6 @@ export async function runLocally(
   } finally {
     lock?.release()
   }
-}
-
-/**
- * The tables of this installation as it stands, and those of other manifests under the same configuration, as if they had
- * been applied. @param folder null: this installation alone.
- */
-export async function openRules(config: AgentConfig, folder: string | null): Promise<Rules> {
-  await using open = await openForReading(config)
-  await open.engine.reload()
-  const now = buildSnapshot(open.engine.world())
-  if (folder === null) return { now, other: null, diagnostics: [] }
-  const checked = await loadEstate(folder, day(config.operator.timeZone))
-  const { incidents } = open.engine.history
-  const other = joinWorld(config, checked, { ...emptyHistory(), incidents }, systemClock.now())
-  return { now, other: buildSnapshot(other), diagnostics: checked.diagnostics }
 }
 
 /** The daemon, under the lock, until a signal ends it. */

@@ -47,7 +47,6 @@ const allowed: readonly [from: string, to: readonly string[]][] = [
     ],
   ],
   ['agent/decision/', ['agent/core/', 'agent/model/', 'agent/standards/', 'agent/manifest/schema.ts', 'policies/']],
-  ['agent/replay/', ['agent/core/', 'agent/model/', 'agent/decision/', 'agent/standards/']],
   [
     'agent/notify/',
     [
@@ -69,7 +68,6 @@ const pure = [
   'agent/decision/snapshot.ts',
   'agent/decision/decide.ts',
   'agent/decision/explain.ts',
-  'agent/replay/',
   'agent/register/entry.ts',
   'agent/register/tree.ts',
   'agent/register/checkpoint.ts',

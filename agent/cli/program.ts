@@ -18,7 +18,6 @@ import { CommandFailure, createIo, type Environment, exits, fileFailure, type Io
 import { passwordCommand, tokenCommands } from './people.ts'
 import { applyCommand, explainCommand, metricsCommand, planCommand, statusCommand, verifyCommand } from './plan.ts'
 import { registerCommands } from './register.ts'
-import { type RulesOpener, replayCommand } from './replay.ts'
 import { schemaCommand, type Validator, validateCommand } from './validate.ts'
 
 /** What the composition root lends to the command line. */
@@ -28,8 +27,6 @@ export type Composition = {
   readonly validate: Validator
   readonly runDaemon: (config: AgentConfig, io: Io) => Promise<number>
   readonly snippets: Snippets
-  readonly rules: RulesOpener
-  readonly now: () => number
   readonly today: () => string
   readonly todayIn: (timeZone: string) => string
 }
@@ -147,10 +144,6 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
   )
   act(command(program, 'forecast', say('forecast')).option('--until <day>', say('forecastUntil')), (_, options) =>
     forecastCommand(io, composition.todayIn, options),
-  )
-  act(
-    command(program, 'replay <log...>', say('replay')).option('--manifests <folder>', say('replayManifests')),
-    (logs, options) => replayCommand(io, composition, logs, options),
   )
   act(
     command(program, 'suspend <scope>', say('suspend'))

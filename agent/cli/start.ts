@@ -16,8 +16,6 @@ const composition: Composition = {
   today: () => dayOf(systemClock.now(), 'America/Havana'),
   todayIn: timeZone => dayOf(systemClock.now(), timeZone),
   local: async (config, request, io) => (await import('../main.ts')).runLocally(config, request, io),
-  rules: async (config, folder) => (await import('../main.ts')).openRules(config, folder),
-  now: systemClock.now,
   runDaemon: async (config, io) => (await import('../main.ts')).runHere(config, io, version),
   async snippets({ directory, dns, ...mail }) {
     const { renderSnippets } = await import('../../providers/embedded-directory/snippets.ts')

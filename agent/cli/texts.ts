@@ -231,19 +231,6 @@ const en = {
   forecastTotal: '{count} {count:finding|findings} until {until} that {count:is|are} not there today',
   noUntil: '--until {text}: it takes days (30d) or a day (2026-12-31), at most {max} days ahead',
   metrics: 'numbers for a monitor, in the text format of Prometheus',
-  replay: 'what these manifests, or others, would have made of the mail in a log of Postfix',
-  replayManifests: 'the other manifests; without it the log is compared with what would be decided now',
-  replayWho: 'WHO',
-  replayCount: 'TIMES',
-  replayChange: 'CHANGE',
-  replayFirst: 'FIRST',
-  replayAt: 'AT',
-  replayTotal:
-    '{judged} {judged:recipient|recipients} judged, {flipped} decided otherwise; holds and rates are left out',
-  replayLines:
-    'lines: {lines}; of other programs {foreign}, about other things {other}, not understood {unread}, too long {tooLong}; recipients of messages without a beginning {incomplete}, of the host itself {local}, refused by others {byOthers}',
-  replayUnlisted: 'and {unlisted} more of accounts that are not listed',
-  replayPacked: '{file} can’t be unpacked ({code})',
   explainUsage:
     'usage: mailwarden explain LOGIN RECIPIENT, or: explain --sender S --recipient R [--client IP] [--login L] [--at INSTANT]',
   noRegister: '{file}: there is no register yet; the first "run" or "apply" makes it',
@@ -539,19 +526,6 @@ const es: Texts = {
   forecastTotal: '{count} {count:hallazgo|hallazgos} hasta el {until} que hoy no {count:está|están}',
   noUntil: '--until {text}: son días (30d) o un día (2026-12-31), como mucho {max} días por delante',
   metrics: 'números para un monitor, en el formato de texto de Prometheus',
-  replay: 'qué habrían hecho estos manifiestos, u otros, con el correo de una bitácora de Postfix',
-  replayManifests: 'los otros manifiestos; sin ellos se compara la bitácora con lo que se decidiría ahora',
-  replayWho: 'QUIÉN',
-  replayCount: 'VECES',
-  replayChange: 'CAMBIO',
-  replayFirst: 'PRIMERO',
-  replayAt: 'CUÁNDO',
-  replayTotal:
-    '{judged} {judged:destinatario juzgado|destinatarios juzgados}, {flipped} decididos de otro modo; sin contar retenciones ni tasas',
-  replayLines:
-    'líneas: {lines}; de otros programas {foreign}, sobre otras cosas {other}, no entendidas {unread}, demasiado largas {tooLong}; destinatarios de mensajes sin comienzo {incomplete}, del propio servidor {local}, rechazados por otros {byOthers}',
-  replayUnlisted: 'y {unlisted} más de cuentas que no se muestran',
-  replayPacked: '{file} no se puede desempaquetar ({code})',
   explainUsage:
     'uso: mailwarden explain CUENTA DESTINATARIO, o bien: explain --sender S --recipient R [--client IP] [--login L] [--at INSTANTE]',
   noRegister: '{file}: todavía no hay registro; lo crea el primer «run» o «apply»',

@@ -3,7 +3,7 @@
  * should be refused is let through, and all that may come in has come in at the end. `RESTARTS=100 MESSAGES=20000` makes
  * it as long as one likes.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createEstate, type Daemon, type Estate, eventually, institutionText } from '../support/estate.ts'
@@ -108,11 +108,5 @@ describeServers('an agent that is restarted all the time', whyNoServers, () => {
     ).toEqual(wanted)
     // Nothing was sent back to anybody either.
     expect(servers.log()).not.toMatch(/status=bounced/)
-    // The log tells the same: who was asked about, and that today's decisions would be those.
-    const log = join(estate.folder, 'mail.log')
-    writeFileSync(log, servers.log())
-    const { exit, json } = await estate.json(['replay', log])
-    expect({ exit, judged: json.judged, flips: json.flips }).toEqual({ exit: 0, judged: messages, flips: [] })
-    expect(json.byOthers).toBe(answers.get('451') ?? 0)
   })
 })
