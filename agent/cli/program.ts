@@ -17,6 +17,7 @@ import { CommandFailure, createIo, type Environment, exits, fileFailure, type Io
 import { passwordCommand, tokenCommands } from './people.ts'
 import { applyCommand, explainCommand, planCommand, statusCommand, verifyCommand } from './plan.ts'
 import { registerCommands } from './register.ts'
+import { replayCommand, type WorldReader } from './replay.ts'
 import { schemaCommand, type Validator, validateCommand } from './validate.ts'
 
 /** What the composition root lends to the command line. */
@@ -24,6 +25,7 @@ export type Composition = {
   readonly version: string
   readonly local: LocalRunner
   readonly validate: Validator
+  readonly worlds: WorldReader
   readonly runDaemon: (config: AgentConfig, io: Io) => Promise<number>
   readonly snippets: Snippets
   readonly today: () => string
@@ -138,6 +140,10 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
       .option('--login <login>')
       .option('--at <instant>'),
     (words, options) => explainCommand(io, local, words, options),
+  )
+  act(
+    command(program, 'replay <maillog...>', say('replay')).option('--manifests <folder>', say('replayManifests')),
+    (files, options) => replayCommand(io, composition.worlds, files, options),
   )
   act(
     command(program, 'suspend <scope>', say('suspend'))
