@@ -72,6 +72,7 @@ const leftTexts: Readonly<Record<string, TextKey>> = {
   local: 'replayLocal',
   reinjected: 'replayReinjected',
   'other-stage': 'replayStage',
+  'login-unknown': 'replayLogin',
   forgotten: 'replayForgotten',
 }
 

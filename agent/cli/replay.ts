@@ -85,6 +85,7 @@ function noCounts(): Record<keyof Counts, number> {
     local: 0,
     reinjected: 0,
     'other-stage': 0,
+    'login-unknown': 0,
     forgotten: 0,
   }
 }

@@ -15,6 +15,8 @@ export type LogLine = {
   readonly host: string
   /** Last part of the name of the program: `smtpd` of `postfix/submission/smtpd`. */
   readonly service: string
+  /** Empty where the log has none. */
+  readonly process: string
   readonly text: string
 }
 
@@ -94,20 +96,20 @@ type StampReader = (stamp: string) => Instant | undefined
 
 const priority = /^<\d{1,3}>/
 // RFC 5424 section 6: VERSION TIMESTAMP HOSTNAME APP-NAME PROCID MSGID STRUCTURED-DATA MSG.
-const structured = /^1 (\S+) (\S+) (\S+) \S+ \S+ (?:-|(?:\[[^\]]*\])+) ?(.*)$/
-const plain = /^([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S+) (\S+) ([^\s:[\]]+)(?:\[\d+\])?: (.*)$/
+const structured = /^1 (\S+) (\S+) (\S+) (\S+) \S+ (?:-|(?:\[[^\]]*\])+) ?(.*)$/
+const plain = /^([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S+) (\S+) ([^\s:[\]]+)(?:\[(\d+)\])?: (.*)$/
 // master's syslog_name may be anything; what it runs has one of a few names.
 const postfixService =
   /(?:^|\/)(smtpd|qmgr|oqmgr|smtp|lmtp|local|virtual|pipe|error|retry|discard|bounce|cleanup|pickup|postscreen|relay|tlsproxy|anvil|scache|master|postfix-script|trivial-rewrite|proxymap|verify|flush|showq|postqueue|postsuper|sendmail|postdrop|dnsblog|tlsmgr|postlogd|defer|trace)$/
 
 function parseLine(line: string, stampOf: StampReader): LogLine | LineKind {
   const bare = line.replace(/\r$/, '').replace(priority, '')
-  const [, stamp, host, program, text] = structured.exec(bare) ?? plain.exec(bare) ?? []
+  const [, stamp, host, program, process = '', text] = structured.exec(bare) ?? plain.exec(bare) ?? []
   const at = stamp === undefined ? undefined : stampOf(stamp)
   if (at === undefined || host === undefined || program === undefined || text === undefined) return 'no-stamp'
   const service = program.includes('/') ? postfixService.exec(program)?.[1] : undefined
   if (service === undefined) return 'other-program'
-  return { at, host, service, text: text.trimStart() }
+  return { at, host, service, process, text: text.trimStart() }
 }
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']

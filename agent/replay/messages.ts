@@ -35,6 +35,7 @@ export type LeftKind =
   | 'local'
   | 'reinjected'
   | 'other-stage'
+  | 'login-unknown'
   | 'forgotten'
 
 /** About 100 MB at most; a busy host has some thousands of messages under way. */
@@ -43,6 +44,14 @@ export const messagesMax = 100_000
 export const recipientsMax = 5_000
 /** Of all messages under way together. */
 export const recipientsTotalMax = 500_000
+
+/** An smtpd serves one client at a time; a refusal waits for the end of its session, which tells whether one logged in. */
+type Session = { login: string | null; readonly refusals: Attempt[] }
+
+/** Of all hosts together: `default_process_limit` is 100. */
+const sessionsMax = 20_000
+/** Of one session: Postfix hangs up after 20 (`smtpd_hard_error_limit`). */
+const refusalsMax = 100
 
 type Delivery = { readonly recipient: string; readonly status: string }
 
@@ -71,8 +80,9 @@ const loginForm = /(?:^|, )sasl_username=(.*?)(?:, sasl_sender=.*|, orig_queue_i
 const fromForm = /^from=<([^<>]*)>, size=\d+, nrcpt=\d+/
 const toForm = /^to=<([^<>]*)>, (?:orig_to=<([^<>]*)>, )?relay=[^,]*, .*?\bstatus=([a-z]+) /
 const refusalForm = /^reject: RCPT from [^[\]\s]*\[([^\]\s]*)\](?::\d+)?: ([45])\d\d (.*)$/
-const envelopeForm = /^from=<([^<>]*)> to=<([^<>]*)>(?: proto=\S+)?(.*)$/
+const envelopeForm = /^from=<([^<>]*)>,? to=<([^<>]*)>(?:,? proto=[^\s,]+)?(.*)$/
 const refusedLogin = / sasl_username=<([^<>]*)>$/
+const disconnected = /^disconnect from \S+(?:.* auth=(\d+))?.* commands=/
 const ourText = /(?:: |^)([a-z-]{4,20}): .*\[(mw-[0-9a-v]{8})\]/
 const notification = /^sender (?:non-)?delivery (?:status )?notification: (\w+)|^postmaster .*notification: (\w+)/
 const forwarded = /\(forwarded as (\w+)\)/
@@ -83,13 +93,21 @@ export async function* joinMessages(lines: AsyncIterable<LogLine>, options: Join
   const most = options.messagesMax ?? messagesMax
   /** In the order of their beginning: the first is the oldest. */
   const messages = new Map<string, Message>()
+  const sessions = new Map<string, Session>()
   let recipients = 0
 
   for await (const line of lines) yield* take(line)
+  for (const session of sessions.values()) yield* part(session, undefined)
   for (const message of messages.values()) leave(message)
 
   function* take(line: LogLine): Iterable<Attempt> {
     const { service, text } = line
+    if (service === 'smtpd' && /^(?:dis)?connect from /.test(text)) {
+      const session = sessions.get(sessionKey(line))
+      sessions.delete(sessionKey(line))
+      if (session !== undefined) yield* part(session, disconnected.exec(text)?.slice(1))
+      return
+    }
     if (text.startsWith('NOQUEUE: reject: ')) {
       yield* refusal(line, 'NOQUEUE', text.slice('NOQUEUE: '.length))
       return
@@ -119,6 +137,7 @@ export async function* joinMessages(lines: AsyncIterable<LogLine>, options: Join
     const message = start(line, queueId)
     message.client = ownCopy(client)
     message.login = ownCopy(loginForm.exec(more)?.[1] ?? '')
+    if (message.login !== '') sessionOf(line).login = message.login
     message.origin = /(?:^|, )orig_(?:client|queue_id)=/.test(more) ? 'reinjected' : 'client'
   }
 
@@ -158,6 +177,7 @@ export async function* joinMessages(lines: AsyncIterable<LogLine>, options: Join
   }
 
   function* refusal(line: LogLine, queueId: string, rest: string): Iterable<Attempt> {
+    const { service } = line
     if (!rest.startsWith('reject: RCPT ')) {
       count('other-stage')
       return
@@ -171,17 +191,57 @@ export async function* joinMessages(lines: AsyncIterable<LogLine>, options: Join
       return
     }
     const known = messages.get(keyOf(line.host, queueId))
-    const [, policy = null, id = null] = ourText.exec(parts[0] ?? '') ?? []
-    yield {
+    const [, policy, id] = ourText.exec(parts[0] ?? '') ?? []
+    const login = refusedLogin.exec(more)?.[1] ?? known?.login
+    const attempt: Attempt = {
       at: line.at,
-      host: line.host,
+      host: ownCopy(line.host),
       queueId,
-      client,
-      login: refusedLogin.exec(more)?.[1] ?? known?.login ?? '',
-      sender: from,
-      recipient: to,
-      answer: { effect: digit === '4' ? 'defer' : 'reject', policy, id },
+      client: ownCopy(client),
+      login: login ?? '',
+      sender: ownCopy(from),
+      recipient: ownCopy(to),
+      answer: {
+        effect: digit === '4' ? 'defer' : 'reject',
+        policy: policy === undefined ? null : ownCopy(policy),
+        id: id ?? null,
+      },
       status: 'refused',
+    }
+    if (login !== undefined || service !== 'smtpd' || id === undefined) {
+      yield attempt
+      return
+    }
+    const { refusals } = sessionOf(line)
+    if (refusals.length < refusalsMax) refusals.push(attempt)
+    else count('forgotten')
+  }
+
+  function sessionOf(line: LogLine): Session {
+    const key = sessionKey(line)
+    const known = sessions.get(key)
+    if (known !== undefined) return known
+    const session: Session = { login: null, refusals: [] }
+    sessions.set(key, session)
+    const [first] = sessions
+    if (sessions.size > sessionsMax && first !== undefined) {
+      sessions.delete(first[0])
+      for (const _ of first[1].refusals) count('forgotten')
+    }
+    return session
+  }
+
+  /**
+   * The end of a session. Postfix names the login of a message, not of a refusal before the first recipient taken; there
+   * its count of logins tells whether there was one, and the policy that refused whether the sender is its address.
+   * @param logins undefined when the end is not in the log, or does not count.
+   */
+  function* part({ login, refusals }: Session, logins: readonly (string | undefined)[] | undefined): Iterable<Attempt> {
+    for (const refusal of refusals) {
+      if (login !== null) yield { ...refusal, login }
+      else if (logins !== undefined && Number(logins[0] ?? 0) === 0) yield refusal
+      else if (logins !== undefined && isSendersOwn(refusal)) yield { ...refusal, login: refusal.sender }
+      else count('login-unknown')
     }
   }
 
@@ -220,8 +280,8 @@ export async function* joinMessages(lines: AsyncIterable<LogLine>, options: Join
     const known = messages.get(key)
     if (known !== undefined) return known
     const message: Message = {
-      queueId,
-      host: line.host,
+      queueId: ownCopy(queueId),
+      host: ownCopy(line.host),
       at: line.at,
       origin: 'unknown',
       client: '',
@@ -259,6 +319,17 @@ export async function* joinMessages(lines: AsyncIterable<LogLine>, options: Join
       count(message.origin === 'unknown' ? 'beginning-missing' : 'end-missing')
     else if (message.seen.size === 0) count('end-missing')
   }
+}
+
+/** Policies that refuse a login only after `sender-mismatch` had nothing against its sender (contract section 5). */
+const afterMismatch = new Set(['off-network', 'scope-send', 'scope-receive', 'rate'])
+
+function isSendersOwn({ sender, answer }: Attempt): boolean {
+  return sender !== '' && afterMismatch.has(answer.policy ?? '')
+}
+
+function sessionKey({ host, process }: LogLine): string {
+  return `${host} ${process}`
 }
 
 function keyOf(host: string, queueId: string): string {
