@@ -2,12 +2,16 @@
 import { join } from 'node:path'
 import { formatInstant, formatLocal } from '../core/clock.ts'
 import type { Comparison, Flips, PlacedSource, Side } from '../replay/compare.ts'
+import type { LineKind } from '../replay/lines.ts'
+import type { LeftKind } from '../replay/messages.ts'
 import type { Paint } from './paint.ts'
-import type { Counts } from './replay.ts'
 import { printable, type Say, type TextKey } from './texts.ts'
 
 /** Accounts shown before the rest is only counted; `--json` has all. */
 const accountsMax = 60
+
+/** What became of lines and messages, by kind. */
+export type Counts = Readonly<Record<LineKind | LeftKind | 'line', number>>
 
 type SourceView =
   | { readonly file: string; readonly line: number; readonly column: number }

@@ -11,10 +11,10 @@ import type { LoadedEstate } from '../manifest/load.ts'
 import type { AgentConfig, World } from '../model/world.ts'
 import { compareDecisions } from '../replay/compare.ts'
 import { type LineKind, type LogLine, readLines } from '../replay/lines.ts'
-import { joinMessages, type LeftKind } from '../replay/messages.ts'
+import { joinMessages } from '../replay/messages.ts'
 import { type GlobalOptions, loadConfig } from './call.ts'
 import { CommandFailure, exits, fileFailure, type Io } from './io.ts'
-import { renderReplay, toReplayView } from './render-replay.ts'
+import { type Counts, renderReplay, toReplayView } from './render-replay.ts'
 
 export type Worlds = {
   readonly now: World
@@ -25,9 +25,6 @@ export type Worlds = {
 
 /** Named by the composition root. */
 export type WorldReader = (config: AgentConfig, folder: string | null) => Promise<Worlds>
-
-/** What became of lines and messages, by kind. */
-export type Counts = Readonly<Record<LineKind | LeftKind | 'line', number>>
 
 type Log = { readonly name: string; readonly file: string | null; readonly writtenAt: Instant }
 

@@ -216,3 +216,121 @@ describe('messages', () => {
     expect((await join(logOf(lines), 20)).counts).toEqual({ forgotten: 30, 'end-missing': 20 })
   })
 })
+
+describe('two estates', () => {
+  const libre = 'libre@hcg.sld.cu'
+  const narrower = buildSnapshot(
+    toWorld({
+      ...estate,
+      accounts: { ...estate.accounts, [libre]: { send: 'national', receive: 'international', access: 'national' } },
+    }),
+  )
+  const base = buildSnapshot(toWorld(estate))
+  const instant = Date.parse(at)
+  const attempt = (over: Partial<Attempt>): Attempt => ({
+    at: instant,
+    host: 'mx1',
+    queueId: 'A1B2C3',
+    client: '10.20.0.9',
+    login: libre,
+    sender: libre,
+    recipient: 'x@who.int',
+    answer: { effect: 'dunno', policy: null, id: null },
+    status: 'sent',
+    ...over,
+  })
+  const compare = async (attempts: readonly Attempt[], other: typeof base | null) => {
+    async function* all() {
+      yield* attempts
+    }
+    return compareDecisions(all(), base, other)
+  }
+
+  test('the same estate flips nothing; a narrower one flips what it narrows, by account', async () => {
+    const attempts = [
+      attempt({}),
+      attempt({ recipient: 'y@who.int' }),
+      attempt({ recipient: 'doctor@clinica.example' }),
+    ]
+    expect((await compare(attempts, base)).flips).toEqual([])
+    const { flips, totals } = await compare(attempts, narrower)
+    expect(totals).toMatchObject({ attempts: 3, judged: 3, flipped: 2, newlyRefused: 2, newlyPermitted: 0 })
+    expect(flips).toMatchObject([
+      {
+        account: libre,
+        kind: 'login',
+        count: 2,
+        before: { effect: 'dunno', policy: 'permitted' },
+        after: { effect: 'reject', policy: 'scope-send' },
+        first: { recipient: 'x@who.int' },
+        source: { in: 'after', at: { file: 'estate.yaml' } },
+      },
+    ])
+    // The other way round: what would be permitted, with the line that permits it.
+    async function* all() {
+      yield* attempts
+    }
+    const back = await compareDecisions(all(), narrower, base)
+    expect(back.flips).toMatchObject([
+      { after: { effect: 'dunno' }, source: { in: 'after', at: { file: 'estate.yaml' } } },
+    ])
+  })
+
+  test('without another estate, the log against now; who is asked, and what others refused', async () => {
+    const by = (policy: string | null, id: string | null) => ({
+      answer: { effect: 'reject', policy, id } as const,
+      status: 'refused',
+    })
+    const { flips, totals } = await compare(
+      [
+        attempt(by('scope-send', 'mw-9ejsegc9')),
+        attempt(by(null, null)),
+        attempt({ login: '', client: '192.0.2.5', sender: 'local@hcg.sld.cu' }),
+        attempt({ login: '', client: '203.0.113.9', sender: 'a@who.int', recipient: 'nac.ional@hcg.sld.cu' }),
+      ],
+      null,
+    )
+    expect(totals).toMatchObject({ attempts: 4, judged: 3, refusedByOthers: 1, flipped: 3 })
+    const told = flips.map(({ kind, account, before, after }) => [kind, account, before.policy, after.policy])
+    expect(told.toSorted()).toEqual([
+      ['inbound', 'nacional@hcg.sld.cu', 'permitted', 'scope-receive'],
+      ['login', libre, 'scope-send', 'permitted'],
+      ['relay', 'hospital', 'permitted', 'scope-send'],
+    ])
+  })
+
+  test('exceptions count at the time of the line, and recipients by the hour', async () => {
+    const traveller = { login: 'viajero@hcg.sld.cu', sender: 'viajero@hcg.sld.cu' }
+    const july = Date.parse('2026-07-15T12:00:00Z')
+    const exceptional = await compare([attempt(traveller), attempt({ ...traveller, at: july })], null)
+    expect(exceptional.flips).toMatchObject([{ count: 1, first: { at: july }, after: { policy: 'scope-send' } }])
+    const few = buildSnapshot(toWorld({ ...estate, limits: { recipientsPerHour: 2 } }))
+    const many = [0, 1, 2, 3, 120].map(minute =>
+      attempt({ recipient: `r${minute}@who.int`, at: instant + minute * 60_000 }),
+    )
+    expect((await compare(many, few)).flips).toMatchObject([{ count: 2, after: { effect: 'defer', policy: 'rate' } }])
+  })
+
+  test('what is printed cannot move the cursor, in either language', async () => {
+    const comparison = await compare([attempt({ recipient: 'x\u001b[2J@who.int', host: 'mx\u202e1' })], narrower)
+    const view = toReplayView(comparison, { line: 1 } as never, 'other')
+    expect(view.flips[0]?.source).toMatchObject({ file: 'other/estate.yaml' })
+    for (const language of ['en', 'es'] as const) {
+      const text = renderReplay(view, sayIn(language), plain, 'America/Havana').join('\n')
+      expect(text).toContain('2026-06-15 08:00')
+      expect(text).toContain('\\u001b[2J@who.int')
+      expect(text).toContain('dunno → reject scope-send')
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be printed
+      expect(text).not.toMatch(/[\u001b\u202e]/)
+    }
+  })
+
+  test('strangers who make up recipients fill no memory', async () => {
+    const accounts = 10_500
+    const inbound = Array.from({ length: accounts }, (_, index) =>
+      attempt({ login: '', sender: 'a@who.int', client: '203.0.113.9', recipient: `r${index}@hcg.sld.cu` }),
+    )
+    const { flips, totals } = await compare(inbound, null)
+    expect({ groups: flips.length, ...totals }).toMatchObject({ groups: 10_000, flipped: accounts, ungrouped: 500 })
+  })
+})
