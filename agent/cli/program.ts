@@ -142,7 +142,9 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
     (words, options) => explainCommand(io, local, words, options),
   )
   act(
-    command(program, 'replay <maillog...>', say('replay')).option('--manifests <folder>', say('replayManifests')),
+    command(program, 'replay <maillog...>', say('replay'))
+      .option('--manifests <folder>', say('replayManifests'))
+      .option('--time-zone <zone>', say('replayTimeZone')),
     (files, options) => replayCommand(io, composition.worlds, files, options),
   )
   act(

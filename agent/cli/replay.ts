@@ -32,9 +32,11 @@ export async function replayCommand(
   io: Io,
   read: WorldReader,
   files: readonly string[],
-  options: GlobalOptions & { manifests?: string },
+  options: GlobalOptions & { manifests?: string; timeZone?: string },
 ): Promise<number> {
   const config = await loadConfig(options, io)
+  const timeZone = options.timeZone ?? config.operator.timeZone
+  if (!isTimeZone(timeZone)) throw new CommandFailure(exits.usage, io.say('replayNoZone', { zone: timeZone }))
   const folder = options.manifests ?? null
   if (folder !== null && !lookAt(io, folder).isDirectory())
     throw new CommandFailure(exits.badInput, io.say('fileMissing', { file: folder }))
@@ -56,7 +58,7 @@ export async function replayCommand(
   const count = (kind: keyof Counts) => {
     counts[kind] += 1
   }
-  const lines = readLogs(io, logs, config.operator.timeZone, count)
+  const lines = readLogs(io, logs, timeZone, count)
   const comparison = await compareDecisions(
     joinMessages(lines, { count }),
     buildSnapshot(now),
@@ -84,6 +86,14 @@ function noCounts(): Record<keyof Counts, number> {
     'other-stage': 0,
     'login-unknown': 0,
     forgotten: 0,
+  }
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    return Intl.DateTimeFormat('en', { timeZone: name }) !== undefined
+  } catch {
+    return false
   }
 }
 

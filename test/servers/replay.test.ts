@@ -131,6 +131,11 @@ describeServers('replay over a real log', whyNoServers, () => {
     ])
     expect(json.totals.attempts).toBe(sent.length)
 
+    // This Postfix writes the time of the machine, which the operator's zone need not be.
+    const zoned = await estate.json(['replay', log(), '--manifests', other, '--time-zone', 'UTC'])
+    const hours = (Date.parse(json.flips[0].first.at) - Date.parse(zoned.json.flips[0].first.at)) / 3_600_000
+    expect([4, 5]).toContain(hours)
+
     // The same log packed, under a name that says nothing, and by standard input.
     const packed = join(estate.folder, 'maillog-20260101')
     writeFileSync(packed, gzipSync(readFileSync(log())))
@@ -142,6 +147,33 @@ describeServers('replay over a real log', whyNoServers, () => {
     )
   })
 
+  test('an account that the other manifests lack is gone in them, though it stands today', async () => {
+    const fewer = join(estate.folder, 'fewer')
+    cpSync(estate.manifests, fewer, { recursive: true })
+    writeFileSync(join(fewer, 'hospital.yaml'), hospital(['{ name: jperez, send: international }']))
+    const { exit, json } = await estate.json(['replay', log(), '--manifests', fewer])
+    expect(exit).toBe(2)
+    const inbound = json.flips.filter((flip: any) => flip.after.policy === 'unknown-account')
+    expect(inbound.map((flip: any) => flip.account)).toContain(lopez)
+    expect(json.flips.every((flip: any) => flip.after.effect === 'reject')).toBe(true)
+  })
+
+  test('a hold of today is in force in both worlds, and the incident is named', async () => {
+    const { json: incident } = await estate.json(['suspend', perez, '--class', 'spam', '--reason', 'x'])
+    const { exit, json } = await estate.json(['replay', log()])
+    expect(exit).toBe(2)
+    expect(json.flips.filter((flip: any) => flip.account === perez && flip.kind === 'login')).toMatchObject([
+      {
+        account: perez,
+        count: 3,
+        after: { effect: 'reject', policy: 'suspended' },
+        source: { incident: incident.incident },
+      },
+    ])
+    const same = await estate.json(['replay', log(), '--manifests', estate.manifests])
+    expect({ exit: same.exit, flips: same.json.flips }).toEqual({ exit: 0, flips: [] })
+  })
+
   test('bad input is told: no log, no file, manifests with errors', async () => {
     const broken = join(estate.folder, 'broken')
     cpSync(estate.manifests, broken, { recursive: true })
@@ -151,6 +183,10 @@ describeServers('replay over a real log', whyNoServers, () => {
       return { exit, told: out + err }
     }
     expect((await exits()).exit).toBe(64)
+    expect(await exits(log(), '--time-zone', 'Nowhere')).toMatchObject({
+      exit: 64,
+      told: expect.stringContaining('Nowhere'),
+    })
     expect(await exits(join(estate.folder, 'none'))).toMatchObject({ exit: 65, told: expect.stringContaining('none') })
     expect(await exits(join(estate.manifests, 'hospital.yaml'))).toMatchObject({ exit: 65 })
     const cut = join(estate.folder, 'cut')
