@@ -82,7 +82,8 @@ const toForm = /^to=<([^<>]*)>, (?:orig_to=<([^<>]*)>, )?relay=[^,]*, .*?\bstatu
 const refusalForm = /^reject: RCPT from [^[\]\s]*\[([^\]\s]*)\](?::\d+)?: ([45])\d\d (.*)$/
 const envelopeForm = /^from=<([^<>]*)>,? to=<([^<>]*)>(?:,? proto=[^\s,]+)?(.*)$/
 const refusedLogin = / sasl_username=<([^<>]*)>$/
-const disconnected = /^disconnect from \S+(?:.* auth=(\d+))?.* commands=/
+const disconnected =
+  /^disconnect from \S+(?: (?!auth=|commands=)\S+)*(?: auth=(\d+)\S*)?(?: (?!commands=)\S+)* commands=/
 const ourText = /(?:: |^)([a-z-]{4,20}): .*\[(mw-[0-9a-v]{8})\]/
 const notification = /^sender (?:non-)?delivery (?:status )?notification: (\w+)|^postmaster .*notification: (\w+)/
 const forwarded = /\(forwarded as (\w+)\)/
@@ -192,7 +193,7 @@ export async function* joinMessages(lines: AsyncIterable<LogLine>, options: Join
     }
     const known = messages.get(keyOf(line.host, queueId))
     const [, policy, id] = ourText.exec(parts[0] ?? '') ?? []
-    const login = refusedLogin.exec(more)?.[1] ?? known?.login
+    const login = refusedLogin.exec(more)?.[1] ?? (known?.origin === 'client' ? known.login : undefined)
     const attempt: Attempt = {
       at: line.at,
       host: ownCopy(line.host),

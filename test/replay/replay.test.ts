@@ -208,6 +208,24 @@ describe('messages', () => {
     expect(await logins(refused('a@hcg.cu'), bye('mail=1'), ...own, bye('auth=1'))).toEqual(['', {}])
   })
 
+  test('a log that is cut anywhere, at either end, makes nothing up', async () => {
+    const own = message('A1B2C3', 'a@hcg.cu', ['x@b.example'], 'a@hcg.cu')
+    const again = message('A1B2C3', 'c@b.example', ['a@hcg.cu', 'b@hcg.cu'])
+    const bye = 'smtpd[7]: disconnect from unknown[192.0.2.7] ehlo=2 auth=1 commands=5/6'
+    const [first = '', ...rest] = again
+    const refused = [
+      refusal('NOQUEUE', 'a@hcg.cu', 'y@b.example'),
+      refusal('A1B2C3', 'c@b.example', 'd@hcg.cu'),
+    ] as const
+    const texts = [refused[0], ...own, bye, first, refused[1], ...rest]
+    const whole = new Set((await join(logOf(texts))).attempts.map(attempt => JSON.stringify(brief(attempt))))
+    expect(whole.size).toBe(5)
+    for (let from = 0; from <= texts.length; from += 1)
+      for (let to = from; to <= texts.length; to += 1)
+        for (const attempt of (await join(logOf(texts.slice(from, to)))).attempts)
+          expect(whole).toContain(JSON.stringify(brief(attempt)))
+  })
+
   test('messages without an end are forgotten, the oldest first', async () => {
     const lines = Array.from(
       { length: 50 },
