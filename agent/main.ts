@@ -9,6 +9,7 @@ import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { CredentialStore, MailHost, Prober } from '../providers/provider.ts'
 import { CommandFailure, exits, type Io } from './cli/io.ts'
+import type { Worlds } from './cli/replay.ts'
 import { authenticateCaller } from './control/caller.ts'
 import { heldMailStore } from './control/held-mail.ts'
 import { createImageKeeper, imageFile, readKeptImage } from './control/image-keeper.ts'
@@ -40,6 +41,7 @@ import { openForReading as openStoreForReading, readLogId } from './register/sto
 import { generateDkimKey } from './standards/dkim.ts'
 import { openMailHosts, openNotifier, openSystems, targetOf } from './systems.ts'
 import { emptyHistory, foldEntry, type History } from './world/history.ts'
+import { joinWorld } from './world/world.ts'
 
 const day = (timeZone: string) => ({ today: dayOf(systemClock.now(), timeZone), timeZone })
 
@@ -208,6 +210,23 @@ async function openForReading(config: AgentConfig): Promise<Open> {
       await opened[Symbol.asyncDispose]()
     },
   }
+}
+
+/**
+ * For `replay`: the world of this installation, and the one that another folder of manifests would make of it under the
+ * same configuration, register and holds. Reads the store beside a daemon that runs, no system, and writes nothing.
+ */
+export async function readWorlds(config: AgentConfig, folder: string | null): Promise<Worlds> {
+  const history = emptyHistory()
+  const { findings } = existsSync(config.storeFile) ? await readRegister(config, history) : { findings: [] }
+  const options = day(config.operator.timeZone)
+  const at = systemClock.now()
+  const now = joinWorld(config, await loadEstate(config.manifestsFolder, options), history, at)
+  if (folder === null) return { now, other: null, findings }
+  const loaded = await loadEstate(folder, options)
+  // As after an apply: what stands today and is gone from the other manifests does not go on in them.
+  const other = joinWorld(config, loaded, { ...history, owned: new Map() }, at)
+  return { now, other: { world: other, loaded }, findings }
 }
 
 /** @throws CommandFailure (69) naming who holds the lock. */

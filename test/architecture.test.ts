@@ -47,6 +47,7 @@ const allowed: readonly [from: string, to: readonly string[]][] = [
     ],
   ],
   ['agent/decision/', ['agent/core/', 'agent/model/', 'agent/standards/', 'agent/manifest/schema.ts', 'policies/']],
+  ['agent/replay/', ['agent/core/', 'agent/decision/', 'policies/']],
   [
     'agent/notify/',
     [

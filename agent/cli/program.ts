@@ -18,6 +18,7 @@ import { CommandFailure, createIo, type Environment, exits, fileFailure, type Io
 import { passwordCommand, tokenCommands } from './people.ts'
 import { applyCommand, explainCommand, metricsCommand, planCommand, statusCommand, verifyCommand } from './plan.ts'
 import { registerCommands } from './register.ts'
+import { replayCommand, type WorldReader } from './replay.ts'
 import { schemaCommand, type Validator, validateCommand } from './validate.ts'
 
 /** What the composition root lends to the command line. */
@@ -25,6 +26,7 @@ export type Composition = {
   readonly version: string
   readonly local: LocalRunner
   readonly validate: Validator
+  readonly worlds: WorldReader
   readonly runDaemon: (config: AgentConfig, io: Io) => Promise<number>
   readonly snippets: Snippets
   readonly today: () => string
@@ -144,6 +146,12 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
   )
   act(command(program, 'forecast', say('forecast')).option('--until <day>', say('forecastUntil')), (_, options) =>
     forecastCommand(io, composition.todayIn, options),
+  )
+  act(
+    command(program, 'replay <maillog...>', say('replay'))
+      .option('--manifests <folder>', say('replayManifests'))
+      .option('--time-zone <zone>', say('replayTimeZone')),
+    (files, options) => replayCommand(io, composition.worlds, files, options),
   )
   act(
     command(program, 'suspend <scope>', say('suspend'))
