@@ -11,6 +11,8 @@ const words: Readonly<Record<string, string>> = {
   command: 'orden',
   file: 'archivo',
   folder: 'carpeta',
+  zone: 'zona',
+  maillog: 'registro',
   path: 'ruta',
   language: 'idioma',
   scope: 'alcance',

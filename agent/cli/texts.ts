@@ -28,7 +28,7 @@ const en = {
   replayInvalid: 'these manifests have errors; mend them first: mailwarden validate {folder}',
   replayFirst: 'first: {at}, {sender} to {recipient} from {client} ({host} {id})',
   replaySummary:
-    '{flips} {flips:flip|flips} in {judged} {judged:recipient|recipients}: {refused} newly refused, {permitted} newly permitted',
+    '{flips} {flips:flip|flips} in {judged} {judged:recipient|recipients}: newly refused {refused}, newly permitted {permitted}',
   replayOthers: 'not judged, refused by other rules: {count}',
   replayUngrouped: 'flips not listed: {count}',
   replayLeft: 'left out: {count} {what}',
@@ -344,7 +344,7 @@ const es: Texts = {
   replayInvalid: 'estos manifiestos tienen errores; corríjalos primero: mailwarden validate {folder}',
   replayFirst: 'el primero: {at}, {sender} a {recipient} desde {client} ({host} {id})',
   replaySummary:
-    '{flips} {flips:cambio|cambios} en {judged} {judged:destinatario|destinatarios}: {refused} ahora rechazados, {permitted} ahora permitidos',
+    '{flips} {flips:cambio|cambios} en {judged} {judged:destinatario|destinatarios}: rechazados ahora {refused}, permitidos ahora {permitted}',
   replayOthers: 'sin juzgar, rechazados por otras reglas: {count}',
   replayUngrouped: 'cambios que no se listan: {count}',
   replayLeft: 'fuera: {count} {what}',
