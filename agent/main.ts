@@ -9,6 +9,7 @@ import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { CredentialStore, MailHost, Prober } from '../providers/provider.ts'
 import { CommandFailure, exits, type Io } from './cli/io.ts'
+import type { Worlds } from './cli/worlds.ts'
 import { authenticateCaller } from './control/caller.ts'
 import { heldMailStore } from './control/held-mail.ts'
 import { operations, runOperation } from './control/operations.ts'
@@ -38,6 +39,7 @@ import { openForReading as openStoreForReading, readLogId } from './register/sto
 import { generateDkimKey } from './standards/dkim.ts'
 import { openMailHosts, openNotifier, openSystems, targetOf } from './systems.ts'
 import { emptyHistory, foldEntry, type History } from './world/history.ts'
+import { joinWorld } from './world/world.ts'
 
 const day = (timeZone: string) => ({ today: dayOf(systemClock.now(), timeZone), timeZone })
 
@@ -168,6 +170,23 @@ async function readRegister(
     if (error instanceof RegisterFailure) return { findings: [error.message], troubles: [] }
     throw error
   }
+}
+
+/**
+ * Today's world, and the one that other manifests or another configuration would make of the same register, once applied:
+ * what is in it no more has gone. Reads only. Errors of the other manifests are findings, and then there is no other world.
+ */
+export async function readWorlds(config: AgentConfig, other: AgentConfig | null): Promise<Worlds> {
+  await using open = await openForReading(config)
+  await open.engine.reload()
+  const today = open.engine.world()
+  if (other === null) return { today, other: null, diagnostics: [] }
+  const { timeZone } = other.operator
+  const checked = await loadEstate(other.manifestsFolder, { today: dayOf(today.at, timeZone), timeZone })
+  const { diagnostics } = checked
+  if (diagnostics.some(({ severity }) => severity === 'error')) return { today, other: null, diagnostics }
+  const applied: History = { ...open.engine.history, owned: new Map() }
+  return { today, other: joinWorld(other, checked, applied, today.at), diagnostics }
 }
 
 /** For commands that only read: nothing is made, not even a folder. */

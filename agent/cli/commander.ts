@@ -19,6 +19,7 @@ const words: Readonly<Record<string, string>> = {
   recipient: 'destinatario',
   address: 'dirección',
   instant: 'instante',
+  maillog: 'log-de-correo',
   text: 'texto',
   class: 'clase',
   levers: 'puertas',

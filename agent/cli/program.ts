@@ -17,13 +17,16 @@ import { CommandFailure, createIo, type Environment, exits, fileFailure, type Io
 import { passwordCommand, tokenCommands } from './people.ts'
 import { applyCommand, explainCommand, planCommand, statusCommand, verifyCommand } from './plan.ts'
 import { registerCommands } from './register.ts'
+import { replayCommands } from './replay.ts'
 import { schemaCommand, type Validator, validateCommand } from './validate.ts'
+import type { WorldReader } from './worlds.ts'
 
 /** What the composition root lends to the command line. */
 export type Composition = {
   readonly version: string
   readonly local: LocalRunner
   readonly validate: Validator
+  readonly worlds: WorldReader
   readonly runDaemon: (config: AgentConfig, io: Io) => Promise<number>
   readonly snippets: Snippets
   readonly today: () => string
@@ -133,6 +136,7 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
       .option('--at <instant>'),
     (words, options) => explainCommand(io, local, words, options),
   )
+  replayCommands(program, command, act, io, composition)
   act(
     command(program, 'suspend <scope>', say('suspend'))
       .requiredOption('--reason <text>')

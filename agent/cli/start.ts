@@ -35,6 +35,7 @@ const composition: Composition = {
     )
     return [...secret, ...schema, ...doors]
   },
+  worlds: async (config, other) => (await import('../main.ts')).readWorlds(config, other),
   async validate(paths, root, timeZone) {
     const { loadEstate } = await import('../manifest/load.ts')
     const checked = await loadEstate(root, { today: dayOf(systemClock.now(), timeZone), timeZone, paths })

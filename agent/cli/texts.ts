@@ -1,5 +1,6 @@
 /** The words of the command line, in both languages. One typed table: a key without its twin does not compile. */
 import type { Language } from '../model/entity.ts'
+import { replayEn, replayEs } from './texts-replay.ts'
 
 /** `{name}` is a value; `{name:one|many}` is the word that fits its number. */
 const en = {
@@ -204,7 +205,7 @@ const en = {
     'usage: mailwarden explain LOGIN RECIPIENT, or: explain --sender S --recipient R [--client IP] [--login L] [--at INSTANT]',
   noRegister: '{file}: there is no register yet; the first "run" or "apply" makes it',
   noAddress: '{text} is no address',
-  noInstant: '--at {text}: it takes a day (2026-03-02) or an instant (2026-03-02T15:00:00Z)',
+  noInstant: '{option} {text}: it takes a day (2026-03-02) or an instant (2026-03-02T15:00:00Z)',
   noAccept: '--accept {text}: it is delete=N or update=N',
   noNumber: '{option} {text}: it takes a whole number',
   fileLarge: '{file}: {bytes} bytes; {max} at most',
@@ -260,6 +261,7 @@ const en = {
   importLeftUnresolved: 'ends at no mailbox',
   importLeftNetwork: 'networks that no access means: the narrowest was taken',
   importLeftUnknown: 'not known',
+  ...replayEn,
 } as const
 
 type Texts = { readonly [key in keyof typeof en]: string }
@@ -467,7 +469,7 @@ const es: Texts = {
     'uso: mailwarden explain CUENTA DESTINATARIO, o bien: explain --sender S --recipient R [--client IP] [--login L] [--at INSTANTE]',
   noRegister: '{file}: todavía no hay registro; lo crea el primer «run» o «apply»',
   noAddress: '{text} no es una dirección',
-  noInstant: '--at {text}: es un día (2026-03-02) o un instante (2026-03-02T15:00:00Z)',
+  noInstant: '{option} {text}: es un día (2026-03-02) o un instante (2026-03-02T15:00:00Z)',
   noAccept: '--accept {text}: es delete=N o update=N',
   noNumber: '{option} {text}: es un número entero',
   fileLarge: '{file}: {bytes} bytes; el máximo es {max}',
@@ -523,6 +525,7 @@ const es: Texts = {
   importLeftUnresolved: 'no termina en ningún buzón',
   importLeftNetwork: 'redes que ningún acceso expresa: se tomó el más estrecho',
   importLeftUnknown: 'no se conoce',
+  ...replayEs,
 }
 
 export type TextKey = keyof typeof en
