@@ -200,9 +200,8 @@ function readDelivery(queue: string, rest: string): Entry {
 }
 
 const rejectHead = /^reject: ([A-Z][A-Z-]*)(?: command)? from (\S+): /
-// postscreen puts commas between its fields, smtpd does not.
-const rejectTail =
-  /; from=<(.*?)>,?(?: to=<(.*)>,?)?(?: proto=[A-Z]+,?)?(?: helo=<[^>]*>)?(?:,? sasl_username=<(.*)>)?$/
+const marks = { sender: '; from=<', recipient: ' to=<', rest: ' proto=' } as const
+const loginTail = / sasl_username=<([^<>]*)>$/
 const decisionId = /\[(mw-[0-9a-v]{8})\]$/
 
 function readReject(queue: string, rest: string): Entry {
@@ -212,20 +211,32 @@ function readReject(queue: string, rest: string): Entry {
   const [all, stage = '', name = ''] = head
   const client = clientOf(name)
   const body = rest.slice(all.length)
-  const semicolon = body.indexOf('; from=<')
-  if (semicolon < 0) {
+  const from = body.indexOf(marks.sender)
+  if (from < 0) {
     // Before MAIL nobody has said from whom; else the end of the line is missing.
     const early = /^(?:CONNECT|EHLO|HELO|ETRN|STARTTLS|AUTH|VRFY)$/.test(stage)
     return early ? refusal(queue, stage, client, body.replace(/; proto=.*$/, ''), ['', '', '']) : cut
   }
-  // An address may hold the mark itself, and then nobody can tell where the text ends.
-  if (body.indexOf('; from=<', semicolon + 1) >= 0) return ambiguous
-  const fields = body.slice(semicolon)
-  if (fields.split(' to=<').length > 2) return ambiguous
-  const tail = rejectTail.exec(fields)
-  if (tail === null) return cut
-  const [, sender = '', recipient = '', login = ''] = tail
-  return refusal(queue, stage, client, body.slice(0, semicolon), [sender, recipient, login])
+  const fields = body.slice(from + marks.sender.length)
+  // An address may hold a mark itself, and then nobody can tell where it ends. A HELO name has no blank.
+  if (fields.includes(marks.sender)) return ambiguous
+  for (const mark of [marks.recipient, marks.rest])
+    if (fields.indexOf(mark) !== fields.lastIndexOf(mark)) return ambiguous
+  const proto = fields.indexOf(marks.rest)
+  const addresses = withoutEnd(proto < 0 ? fields : fields.slice(0, proto))
+  if (addresses === undefined) return cut
+  const to = addresses.indexOf(marks.recipient)
+  const sender = to < 0 ? addresses : withoutEnd(addresses.slice(0, to))
+  if (sender === undefined) return cut
+  const recipient = to < 0 ? '' : addresses.slice(to + marks.recipient.length)
+  const login = loginTail.exec(fields)?.[1] ?? ''
+  return refusal(queue, stage, client, body.slice(0, from), [sender, recipient, login])
+}
+
+/** Without the bracket that ends an address, and the comma that postscreen puts behind it. */
+function withoutEnd(text: string): string | undefined {
+  const bare = text.endsWith(',') ? text.slice(0, -1) : text
+  return bare.endsWith('>') ? bare.slice(0, -1) : undefined
 }
 
 function refusal(
