@@ -47,6 +47,10 @@ const allowed: readonly [from: string, to: readonly string[]][] = [
     ],
   ],
   ['agent/decision/', ['agent/core/', 'agent/model/', 'agent/standards/', 'agent/manifest/schema.ts', 'policies/']],
+  [
+    'agent/policy-test/',
+    ['agent/core/', 'agent/model/', 'agent/standards/', 'agent/decision/', 'agent/manifest/', 'policies/'],
+  ],
   ['agent/replay/', ['agent/core/', 'agent/model/', 'agent/decision/', 'agent/manifest/schema.ts', 'policies/']],
   [
     'agent/notify/',
@@ -69,6 +73,7 @@ const pure = [
   'agent/decision/snapshot.ts',
   'agent/decision/decide.ts',
   'agent/decision/explain.ts',
+  'agent/policy-test/',
   'agent/replay/lines.ts',
   'agent/replay/entries.ts',
   'agent/replay/messages.ts',

@@ -16,6 +16,7 @@ import { initCommand, type Snippets } from './init.ts'
 import { CommandFailure, createIo, type Environment, exits, fileFailure, type Io, languageOf } from './io.ts'
 import { passwordCommand, tokenCommands } from './people.ts'
 import { applyCommand, explainCommand, planCommand, statusCommand, verifyCommand } from './plan.ts'
+import { policyCommands } from './policy.ts'
 import { registerCommands } from './register.ts'
 import { replayCommands } from './replay.ts'
 import { schemaCommand, type Validator, validateCommand } from './validate.ts'
@@ -137,6 +138,7 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
     (words, options) => explainCommand(io, local, words, options),
   )
   replayCommands(program, command, act, io, composition)
+  policyCommands(program, command, act, io, composition)
   act(
     command(program, 'suspend <scope>', say('suspend'))
       .requiredOption('--reason <text>')

@@ -91,11 +91,9 @@ function total({ flipped, compared }: ReplayView, say: Say): string {
 
 function readLines(view: ReplayView, timeZone: string, say: Say): string[] {
   const { lines, understood, hosts, from, to, messages, recipients, compared } = view
-  const at = (text: string) => formatLocal(Date.parse(text), timeZone)
+  const at = (text: string | null) => (text === null ? '' : formatLocal(Date.parse(text), timeZone))
   return [
-    from === null || to === null
-      ? say('replayReadNothing', { lines })
-      : say('replayRead', { lines, hosts, understood, first: at(from), last: at(to) }),
+    say('replayRead', { lines, hosts, understood, first: at(from), last: at(to) }),
     say('replayMessages', { total: messages.total, ...messages.byOrigin }),
     say('replayRecipients', { accepted: recipients.accepted, refused: recipients.refused, compared }),
     ...view.notUnderstood.map(({ why, count, example: { file, line, text } }) =>

@@ -15,8 +15,7 @@ export const replayEn = {
   replayBetween: 'compared: {before} → {after}',
   replayLog: 'what the log says',
   replayNow: 'now, {config}',
-  replayRead: '{lines} lines of {hosts} {hosts:host|hosts}, {first} to {last}; {understood} understood',
-  replayReadNothing: '{lines} lines; none understood',
+  replayRead: '{lines} {lines:line|lines} of {hosts} {hosts:host|hosts}, {first} to {last}; {understood} understood',
   replayMessages:
     '{total} {total:message|messages}: {client} from clients, {pickup} written on the host, {internal} by Postfix itself, {filter} back from a filter, {missing} without their beginning',
   replayRecipients: '{accepted} {accepted:recipient|recipients} accepted, {refused} refused; {compared} compared',
@@ -65,7 +64,6 @@ export const replayEn = {
   policyCase: '{place}: {title}: {description}',
   policyExpected: 'expected {text}',
   policyFound: 'found    {text}',
-  policyNothing: 'nothing speaks against it',
   policyCount: '{passed} of {total} cases pass',
   policyCovered: 'outcomes of the policies reached: {reached} of {total}',
   policyNever: 'never reached: {outcome}',
@@ -85,8 +83,8 @@ export const replayEs: Record<keyof typeof replayEn, string> = {
   replayBetween: 'se compara: {before} → {after}',
   replayLog: 'lo que dice el log',
   replayNow: 'ahora, {config}',
-  replayRead: '{lines} líneas de {hosts} {hosts:servidor|servidores}, del {first} al {last}; {understood} entendidas',
-  replayReadNothing: '{lines} líneas; ninguna entendida',
+  replayRead:
+    '{lines} {lines:línea|líneas} de {hosts} {hosts:servidor|servidores}, del {first} al {last}; {understood} {understood:entendida|entendidas}',
   replayMessages:
     '{total} {total:mensaje|mensajes}: {client} de clientes, {pickup} escritos en el servidor, {internal} del propio Postfix, {filter} de vuelta de un filtro, {missing} sin su comienzo',
   replayRecipients:
@@ -137,7 +135,6 @@ export const replayEs: Record<keyof typeof replayEn, string> = {
   policyCase: '{place}: {title}: {description}',
   policyExpected: 'se esperaba {text}',
   policyFound: 'se halló    {text}',
-  policyNothing: 'nada habla en contra',
   policyCount: 'pasan {passed} de {total} casos',
   policyCovered: 'resultados de las políticas alcanzados: {reached} de {total}',
   policyNever: 'nunca alcanzado: {outcome}',

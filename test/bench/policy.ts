@@ -9,8 +9,9 @@ import { createConnection, createServer, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { PolicyServer } from '../../agent/decision/server.ts'
 import { buildSnapshot } from '../../agent/decision/snapshot.ts'
+import type { EstateText } from '../../agent/manifest/schema-decisions.ts'
+import { toWorld } from '../../agent/policy-test/world.ts'
 import { createRandom, formatRequest } from '../decision/generate.ts'
-import { type EstateText, toWorld } from '../decisions/world.ts'
 import type { BenchResult } from './validate.ts'
 
 const domainsCount = 200
