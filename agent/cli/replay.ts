@@ -36,6 +36,8 @@ async function replayCommand(io: Io, readWorlds: WorldReader, files: readonly st
   for (const file of files) checkFile(io, file)
   const worlds = await readWorlds(config, other)
   assertNoMistakes(io, worlds, other?.manifestsFolder ?? '')
+  const mistakes = worlds.today.diagnostics.filter(({ severity }) => severity === 'error').length
+  if (mistakes > 0) io.err(io.say('replayTodayMistakes', { count: mistakes }))
   const before = worlds.other === null ? null : worlds.today
   const after = worlds.other ?? worlds.today
   const replay = createReplay({ before, after, period, timeZone })

@@ -12,6 +12,8 @@ export const replayEn = {
   replayGzip: '"{file}" is broken or cut gzip: {why}.',
   replayMistakes:
     '{count} {count:mistake|mistakes} in {what}: put them right first; mailwarden validate shows them too.',
+  replayTodayMistakes:
+    'The manifests in force have {count} {count:mistake|mistakes} (mailwarden validate): what is blocked by them is judged as blocked.',
   replayBetween: 'compared: {before} → {after}',
   replayLog: 'what the log says',
   replayNow: 'now, {config}',
@@ -80,6 +82,8 @@ export const replayEs: Record<keyof typeof replayEn, string> = {
   replayNoFolder: '{file} no es una carpeta de manifiestos.',
   replayGzip: '«{file}» es un gzip roto o cortado: {why}.',
   replayMistakes: '{count} {count:error|errores} en {what}: corríjalos antes; también los muestra mailwarden validate.',
+  replayTodayMistakes:
+    'Los manifiestos que rigen tienen {count} {count:error|errores} (mailwarden validate): lo que bloquean se juzga bloqueado.',
   replayBetween: 'se compara: {before} → {after}',
   replayLog: 'lo que dice el log',
   replayNow: 'ahora, {config}',

@@ -26,10 +26,9 @@ export type LineReader = {
 
 const months = 'JanFebMarAprMayJunJulAugSepOctNovDec'
 // RFC 3164 section 4.1.2, with the fraction that `journalctl -o short-precise` adds, and the priority of a raw socket.
-const bsdStamp = /^(?:<\d{1,3}>)?([A-Z][a-z]{2}) {1,2}(\d{1,2}) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))? (\S+) /
+const bsdStamp = /^(?:<\d{1,3}>)?([A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d):(\d\d)(\.\d{1,6})? (\S+) /
 // RFC 3339, also with an offset without its colon (`journalctl -o short-iso`).
-const isoStamp =
-  /^(?:<\d{1,3}>(1 )?)?(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(Z|[+-]\d\d:?\d\d) (\S+) /
+const isoStamp = /^(?:<\d{1,3}>(1 )?)?(\d{4}-\d\d-\d\dT\d\d:\d\d):(\d\d)([.,]\d{1,9})?(Z|[+-]\d\d:?\d\d) (\S+) /
 const tag = /^([A-Za-z0-9_.-]+(?:\/[A-Za-z0-9_.-]+)+)(?:\[(\d{1,10})\])?: /
 // RFC 5424 section 6: APP-NAME PROCID MSGID STRUCTURED-DATA MSG.
 const tag5424 =
@@ -38,21 +37,35 @@ const minuteMs = 60_000
 const dayMs = 86_400_000
 const offsetsMax = 1_000 // hours of local time whose offset is remembered: forty days of a log in order
 
-export function createLineReader(timeZone: string): LineReader {
-  const localTime = createLocalTime(timeZone)
+type Stamp = { readonly at: Instant; readonly host: string; readonly from: number; readonly is5424: boolean }
 
-  function stampOf(line: string, end: Instant): { at: Instant; host: string; from: number; is5424: boolean } | Unread {
-    const bsd = bsdStamp.exec(line)
-    if (bsd !== null) {
-      const at = localTime.latest(bsd, end)
-      return at === undefined ? 'impossible-day' : { at, host: bsd[7] ?? '', from: bsd[0].length, is5424: false }
-    }
+export function createLineReader(timeZone: string): LineReader {
+  const toInstant = createLocalTime(timeZone)
+  // A minute has many lines, and its beginning is the same for all of them.
+  let known: { readonly minute: string; readonly end: Instant; readonly at: Instant | undefined } | undefined
+
+  function beginOf(minute: string, end: Instant, find: () => Instant | undefined): Instant | undefined {
+    if (known?.minute !== minute || known.end !== end) known = { minute, end, at: find() }
+    return known.at
+  }
+
+  function stampOf(line: string, end: Instant): Stamp | Unread {
     const iso = isoStamp.exec(line)
-    if (iso === null) return 'no-stamp'
-    const at = isoInstant(iso)
-    return at === undefined
-      ? 'impossible-day'
-      : { at, host: iso[10] ?? '', from: iso[0].length, is5424: iso[1] !== undefined }
+    if (iso !== null) {
+      const [all, version, minute = '', second = '', fraction, zone = '', host = ''] = iso
+      const begin = beginOf(minute + zone, 0, () => isoMinute(minute, zone))
+      const at = instantOf(begin, second, fraction)
+      return at === undefined ? 'impossible-day' : { at, host, from: all.length, is5424: version !== undefined }
+    }
+    const bsd = bsdStamp.exec(line)
+    if (bsd === null) return 'no-stamp'
+    const [all, minute = '', second = '', fraction, host = ''] = bsd
+    const at = instantOf(
+      beginOf(minute, end, () => latestMinute(minute, end, toInstant)),
+      second,
+      fraction,
+    )
+    return at === undefined ? 'impossible-day' : { at, host, from: all.length, is5424: false }
   }
 
   return {
@@ -80,26 +93,48 @@ export function createLineReader(timeZone: string): LineReader {
   }
 }
 
-function isoInstant(found: RegExpExecArray): Instant | undefined {
-  const [year, month, day, hour, minute, second] = found.slice(2, 8).map(Number) as number[] & { length: 6 }
-  const utc = dateOf(year ?? 0, (month ?? 0) - 1, day ?? 0, hour ?? 0, minute ?? 0, second ?? 0)
-  if (utc === undefined) return undefined
-  const zone = found[9] ?? 'Z'
-  const fraction = Math.floor(Number(`0.${found[8] ?? '0'}`) * 1000)
-  if (zone === 'Z') return utc + fraction
-  const minutes = Number(zone.slice(1, 3)) * 60 + Number(zone.slice(-2))
-  return utc + fraction - (zone.startsWith('-') ? -minutes : minutes) * minuteMs
+/** A leap second counts as the second before. */
+function instantOf(minute: Instant | undefined, second: string, fraction: string | undefined): Instant | undefined {
+  const seconds = Number(second)
+  if (minute === undefined || seconds > 60) return undefined
+  const parts = fraction === undefined ? 0 : Math.floor(Number(`0.${fraction.slice(1)}`) * 1000)
+  return minute + Math.min(seconds, 59) * 1000 + parts
 }
 
-/** Undefined for a day or time that does not exist. A leap second counts as the second before. */
-function dateOf(year: number, month: number, day: number, hour: number, minute: number, second: number) {
-  if (hour > 23 || minute > 59 || second > 60) return undefined
-  const utc = Date.UTC(year, month, day, hour, minute, Math.min(second, 59))
+function isoMinute(minute: string, zone: string): Instant | undefined {
+  const [year = 0, month = 0, day = 0, hour = 0, minutes = 0] = minute.split(/[-T:]/).map(Number)
+  const utc = dateOf(year, month - 1, day, hour, minutes)
+  if (utc === undefined || zone === 'Z') return utc
+  const offset = Number(zone.slice(1, 3)) * 60 + Number(zone.slice(-2))
+  return utc - (zone.startsWith('-') ? -offset : offset) * minuteMs
+}
+
+/** Of a stamp without a year: in the last year in which it is not after the end. */
+function latestMinute(minute: string, end: Instant, toInstant: (local: number) => Instant): Instant | undefined {
+  const month = months.indexOf(minute.slice(0, 3))
+  if (month < 0 || month % 3 !== 0) return undefined
+  const [day = 0, hour = 0, minutes = 0] = minute.slice(4).split(/[ :]+/).filter(Boolean).map(Number)
+  const last = new Date(end).getUTCFullYear() + 1
+  // 29 February may be eight years back.
+  for (let year = last; year > last - 10; year -= 1) {
+    const local = dateOf(year, month / 3, day, hour, minutes)
+    // A clock may be a little ahead of the one that dated the file.
+    if (local === undefined || local - dayMs > end + dayMs) continue
+    const instant = toInstant(local)
+    if (instant <= end + dayMs) return instant
+  }
+  return undefined
+}
+
+/** Undefined for a day or time that does not exist. */
+function dateOf(year: number, month: number, day: number, hour: number, minute: number): number | undefined {
+  if (hour > 23 || minute > 59 || day < 1) return undefined
+  const utc = Date.UTC(year, month, day, hour, minute)
   return new Date(utc).getUTCMonth() === month ? utc : undefined
 }
 
 /** Wall time of a zone to instants, with the offset of each hour looked up once. */
-function createLocalTime(timeZone: string) {
+function createLocalTime(timeZone: string): (local: number) => Instant {
   const offsets = new Map<number, number>()
   const format = new Intl.DateTimeFormat('en-US', {
     timeZone,
@@ -129,22 +164,5 @@ function createLocalTime(timeZone: string) {
     return local - offset
   }
 
-  return {
-    latest(found: RegExpExecArray, end: Instant): Instant | undefined {
-      const at = months.indexOf(found[1] ?? '')
-      if (at < 0 || at % 3 !== 0) return undefined
-      const [day, hour, minute, second] = found.slice(2, 6).map(Number)
-      // 29 February may be four years back.
-      const last = new Date(end).getUTCFullYear() + 1
-      for (let year = last; year > last - 10; year -= 1) {
-        const local = dateOf(year, at / 3, day ?? 0, hour ?? 0, minute ?? 0, second ?? 0)
-        if (local === undefined) continue
-        // A clock may be a little ahead of the one that dated the file.
-        if (local - dayMs > end + dayMs) continue
-        const instant = toInstant(local) + Math.floor(Number(`0.${found[6] ?? '0'}`) * 1000)
-        if (instant <= end + dayMs) return instant
-      }
-      return undefined
-    },
-  }
+  return toInstant
 }

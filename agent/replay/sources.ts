@@ -4,13 +4,14 @@
  * here that touches the disk.
  */
 import { type FileHandle, open } from 'node:fs/promises'
-import type { Readable } from 'node:stream'
+import { pipeline, Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import type { Instant } from '../core/clock.ts'
 
 /** Postfix cuts what it logs at 2,000 characters a value; a policy reply, two addresses and a HELO fit several times. */
 const lineLengthMax = 16_384
 const headBytes = 64 * 1024
+const newline = 10
 
 /** Whole lines without their end, as Latin-1; `cut`: it was longer than a line may be. */
 export type TakeLine = (line: string, cut: boolean) => void
@@ -61,8 +62,9 @@ export async function openLog(file: string): Promise<AsyncIterable<Buffer>> {
 
 function gunzip(stream: Readable): AsyncIterable<Buffer> {
   const whole = createGunzip({ chunkSize: 256 * 1024 })
-  stream.on('error', error => whole.destroy(error))
-  return stream.pipe(whole)
+  // Whichever ends first, in whatever way, ends the other; the reader of `whole` hears of errors.
+  pipeline(stream, whole, () => {})
+  return whole
 }
 
 /** As `openLog`, for a stream whose first bytes are read once and not again. */
@@ -79,10 +81,7 @@ export async function* unpacked(stream: Readable): AsyncIterable<Buffer> {
     for (let part = await parts.next(); part.done !== true; part = await parts.next()) yield part.value
   }
   if (readGzipHeader(first) === null) yield* all()
-  else {
-    const { Readable: readable } = await import('node:stream')
-    yield* gunzip(readable.from(all()))
-  }
+  else yield* gunzip(Readable.from(all()))
 }
 
 /** Cuts pieces into lines. A last line without its end is a line: a log that is written to ends in the middle. */
@@ -96,18 +95,17 @@ export async function eachLine(pieces: AsyncIterable<Buffer>, take: TakeLine): P
     take(tooLong ? whole.slice(0, lineLengthMax) : whole, tooLong)
   }
   for await (const bytes of pieces) {
-    const text = bytes.toString('latin1')
     let from = 0
-    for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', from)) {
-      emit(from === 0 ? rest + text.slice(0, at) : text.slice(from, at))
-      if (from === 0) rest = ''
+    for (let at = bytes.indexOf(newline); at >= 0; at = bytes.indexOf(newline, from)) {
+      // Each line is a text of its own: a part of the piece's would keep the whole piece for as long as a message waits.
+      emit(rest + bytes.toString('latin1', from, at))
+      rest = ''
       from = at + 1
     }
-    if (from > 0) rest = text.slice(from)
-    else rest += text
-    if (rest.length <= lineLengthMax) continue
-    rest = rest.slice(0, lineLengthMax)
-    isCut = true
+    // Of a line without an end only the beginning is kept, however many pieces it has.
+    const room = lineLengthMax + 1 - rest.length
+    rest += bytes.toString('latin1', from, Math.min(bytes.length, from + room))
+    if (rest.length > lineLengthMax) isCut = true
   }
   if (rest !== '') emit(rest)
 }
