@@ -9,7 +9,7 @@ import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { CredentialStore, MailHost, Prober } from '../providers/provider.ts'
 import { CommandFailure, exits, type Io } from './cli/io.ts'
-import type { Worlds } from './cli/replay.ts'
+import type { Worlds } from './cli/worlds.ts'
 import { authenticateCaller } from './control/caller.ts'
 import { heldMailStore } from './control/held-mail.ts'
 import { createImageKeeper, imageFile, readKeptImage } from './control/image-keeper.ts'
@@ -213,20 +213,22 @@ async function openForReading(config: AgentConfig): Promise<Open> {
 }
 
 /**
- * For `replay`: the world of this installation, and the one that another folder of manifests would make of it under the
- * same configuration, register and holds. Reads the store beside a daemon that runs, no system, and writes nothing.
+ * Today's world, and the one that other manifests or another configuration would make of the same register and holds, once
+ * applied: what is in it no more has gone. Reads the store beside a daemon that runs, asks no system, writes nothing.
+ * Errors of the other manifests are diagnostics, and then there is no other world.
  */
-export async function readWorlds(config: AgentConfig, folder: string | null): Promise<Worlds> {
+export async function readWorlds(config: AgentConfig, other: AgentConfig | null): Promise<Worlds> {
   const history = emptyHistory()
   const { findings } = existsSync(config.storeFile) ? await readRegister(config, history) : { findings: [] }
-  const options = day(config.operator.timeZone)
   const at = systemClock.now()
-  const now = joinWorld(config, await loadEstate(config.manifestsFolder, options), history, at)
-  if (folder === null) return { now, other: null, findings }
-  const loaded = await loadEstate(folder, options)
-  // As after an apply: what stands today and is gone from the other manifests does not go on in them.
-  const other = joinWorld(config, loaded, { ...history, owned: new Map() }, at)
-  return { now, other: { world: other, loaded }, findings }
+  const estateOf = ({ manifestsFolder, operator: { timeZone } }: AgentConfig) =>
+    loadEstate(manifestsFolder, { today: dayOf(at, timeZone), timeZone })
+  const today = joinWorld(config, await estateOf(config), history, at)
+  if (other === null) return { today, other: null, diagnostics: [], findings }
+  const estate = await estateOf(other)
+  const { diagnostics } = estate
+  if (diagnostics.some(({ severity }) => severity === 'error')) return { today, other: null, diagnostics, findings }
+  return { today, other: joinWorld(other, estate, { ...history, owned: new Map() }, at), diagnostics, findings }
 }
 
 /** @throws CommandFailure (69) naming who holds the lock. */

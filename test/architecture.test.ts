@@ -47,7 +47,11 @@ const allowed: readonly [from: string, to: readonly string[]][] = [
     ],
   ],
   ['agent/decision/', ['agent/core/', 'agent/model/', 'agent/standards/', 'agent/manifest/schema.ts', 'policies/']],
-  ['agent/replay/', ['agent/core/', 'agent/decision/', 'policies/']],
+  [
+    'agent/policy-test/',
+    ['agent/core/', 'agent/model/', 'agent/standards/', 'agent/decision/', 'agent/manifest/', 'policies/'],
+  ],
+  ['agent/replay/', ['agent/core/', 'agent/model/', 'agent/decision/', 'agent/manifest/schema.ts', 'policies/']],
   [
     'agent/notify/',
     [
@@ -69,6 +73,12 @@ const pure = [
   'agent/decision/snapshot.ts',
   'agent/decision/decide.ts',
   'agent/decision/explain.ts',
+  'agent/policy-test/',
+  'agent/replay/lines.ts',
+  'agent/replay/entries.ts',
+  'agent/replay/messages.ts',
+  'agent/replay/compare.ts',
+  'agent/replay/replay.ts',
   'agent/register/entry.ts',
   'agent/register/tree.ts',
   'agent/register/checkpoint.ts',

@@ -117,7 +117,7 @@ export async function explainCommand(
       ? undefined
       : parseInstant(/^\d{4}-\d\d-\d\d$/.test(options.at) ? `${options.at}T12:00:00Z` : options.at)
   if (options.at !== undefined && at === undefined)
-    throw new CommandFailure(exits.usage, io.say('noInstant', { text: options.at }))
+    throw new CommandFailure(exits.usage, io.say('noInstant', { option: '--at', text: options.at }))
   const { sender, client } = options
   const args = {
     recipient,

@@ -17,9 +17,11 @@ import { initCommand, type Snippets } from './init.ts'
 import { CommandFailure, createIo, type Environment, exits, fileFailure, type Io, languageOf } from './io.ts'
 import { passwordCommand, tokenCommands } from './people.ts'
 import { applyCommand, explainCommand, metricsCommand, planCommand, statusCommand, verifyCommand } from './plan.ts'
+import { policyCommands } from './policy.ts'
 import { registerCommands } from './register.ts'
-import { replayCommand, type WorldReader } from './replay.ts'
+import { replayCommands } from './replay.ts'
 import { schemaCommand, type Validator, validateCommand } from './validate.ts'
+import type { WorldReader } from './worlds.ts'
 
 /** What the composition root lends to the command line. */
 export type Composition = {
@@ -147,12 +149,8 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
   act(command(program, 'forecast', say('forecast')).option('--until <day>', say('forecastUntil')), (_, options) =>
     forecastCommand(io, composition.todayIn, options),
   )
-  act(
-    command(program, 'replay <maillog...>', say('replay'))
-      .option('--manifests <folder>', say('replayManifests'))
-      .option('--time-zone <zone>', say('replayTimeZone')),
-    (files, options) => replayCommand(io, composition.worlds, files, options),
-  )
+  replayCommands(program, command, act, io, composition)
+  policyCommands(program, command, act, io, composition)
   act(
     command(program, 'suspend <scope>', say('suspend'))
       .requiredOption('--reason <text>')

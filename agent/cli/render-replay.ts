@@ -1,125 +1,154 @@
-/** What `replay` found, as JSON and in words: flips by account, totals, and what was left out by kind. Pure. */
-import { join } from 'node:path'
+/**
+ * What `replay` says: its JSON (version 1) and its lines. Everything from a log was written by strangers, and is shown
+ * with what would move the cursor escaped. Pure.
+ */
 import { formatInstant, formatLocal } from '../core/clock.ts'
-import type { Comparison, Flips, PlacedSource, Side } from '../replay/compare.ts'
-import type { LineKind } from '../replay/lines.ts'
-import type { LeftKind } from '../replay/messages.ts'
+import { escapeText } from '../core/messages.ts'
+import type { AgentConfig } from '../model/world.ts'
+import type { Answer, Flip } from '../replay/compare.ts'
+import type { ReplayReport, Why } from '../replay/replay.ts'
 import type { Paint } from './paint.ts'
-import { printable, type Say, type TextKey } from './texts.ts'
+import type { Say, TextKey } from './texts.ts'
 
-/** Accounts shown before the rest is only counted; `--json` has all. */
-const accountsMax = 60
-
-/** What became of lines and messages, by kind. */
-export type Counts = Readonly<Record<LineKind | LeftKind | 'line', number>>
-
-type SourceView =
-  | { readonly file: string; readonly line: number; readonly column: number }
-  | { readonly incident: string }
-
-export type FlipView = {
-  readonly account: string
-  readonly kind: Flips['kind']
-  readonly count: number
-  readonly before: Side
-  readonly after: Side
-  readonly first: {
-    readonly at: string
-    readonly host: string
-    readonly queueId: string
-    readonly client: string
-    readonly login: string
-    readonly sender: string
-    readonly recipient: string
-    readonly status: string
-  }
-  readonly source: SourceView | null
+type Compared = {
+  readonly config: AgentConfig
+  readonly other: AgentConfig | null
+  readonly pathOf: (side: 'before' | 'after', file: string) => string
 }
 
-export type ReplayView = {
-  readonly version: 1
-  readonly flips: readonly FlipView[]
-  readonly totals: Comparison['totals']
-  readonly lines: { readonly read: number; readonly otherPrograms: number }
-  /** What was not understood or not followed, by kind. */
-  readonly left: Readonly<Record<string, number>>
-}
+export type ReplayView = ReturnType<typeof replayView>
 
-/** @param folder of the other manifests: their lines are named with it, those in force as `explain` names them. */
-export function toReplayView(comparison: Comparison, counts: Counts, folder: string | null): ReplayView {
-  const { line, 'other-program': otherPrograms, ...left } = counts
+/** A summary that is bounded whatever the log: `flips` has 1,000 rows at most, `more` counts the rest. */
+export function replayView(report: ReplayReport, { config, other, pathOf }: Compared) {
+  const { comparison, first, last, ...counts } = report
+  const side = ({ file, manifestsFolder }: AgentConfig) => ({ config: file, manifests: manifestsFolder })
   return {
-    version: 1,
-    flips: comparison.flips.map(({ first: { answer: _, ...first }, source, ...flip }) => ({
-      ...flip,
-      first: { ...first, at: formatInstant(first.at) },
-      source: source === null ? null : toSourceView(source, folder),
-    })),
-    totals: comparison.totals,
-    lines: { read: line, otherPrograms },
-    left,
+    version: 1 as const,
+    before: other === null ? null : side(config),
+    after: side(other ?? config),
+    from: first === null ? null : formatInstant(first),
+    to: last === null ? null : formatInstant(last),
+    ...counts,
+    ...comparison,
+    flips: comparison.flips.map(flip => flipView(flip, pathOf)),
   }
 }
 
-function toSourceView({ in: side, at }: PlacedSource, folder: string | null): SourceView {
-  if ('incident' in at) return { incident: at.incident }
-  const file = side === 'after' && folder !== null ? join(folder, at.file) : at.file
-  return { file, line: at.line, column: at.column }
-}
-
-const leftTexts: Readonly<Record<string, TextKey>> = {
-  'too-long': 'replayTooLong',
-  'no-stamp': 'replayNoStamp',
-  shape: 'replayShape',
-  'beginning-missing': 'replayBeginning',
-  'end-missing': 'replayEnd',
-  local: 'replayLocal',
-  reinjected: 'replayReinjected',
-  'other-stage': 'replayStage',
-  'login-unknown': 'replayLogin',
-  forgotten: 'replayForgotten',
-}
-
-export function renderReplay(view: ReplayView, say: Say, paint: Paint, timeZone: string): string[] {
-  const { totals, left } = view
-  const accounts = [...Map.groupBy(view.flips, ({ kind, account }) => `${kind} ${account}`).values()]
-  const lines = accounts.slice(0, accountsMax).flatMap(flips => accountLines(flips, say, paint, timeZone))
-  if (accounts.length > accountsMax) lines.push(say('moreLines', { count: accounts.length - accountsMax }))
-  const { flipped, judged, newlyRefused: refused, newlyPermitted: permitted } = totals
-  lines.push(
-    paint(flipped === 0 ? 'strong' : 'warn', say('replaySummary', { flips: flipped, judged, refused, permitted })),
-  )
-  if (totals.ungrouped > 0) lines.push(say('replayUngrouped', { count: totals.ungrouped }))
-  if (totals.refusedByOthers > 0) lines.push(say('replayOthers', { count: totals.refusedByOthers }))
-  for (const [kind, count] of Object.entries(left)) {
-    const what = leftTexts[kind]
-    if (count > 0 && what !== undefined) lines.push(say('replayLeft', { count, what: say(what) }))
+function flipView({ example, cause, ...flip }: Flip, pathOf: Compared['pathOf']) {
+  const { refused, at, ...asked } = example
+  return {
+    ...flip,
+    example: { at: formatInstant(at), ...asked, reply: refused?.reply ?? null },
+    cause:
+      cause === null
+        ? null
+        : 'incident' in cause.source
+          ? { side: cause.side, incident: cause.source.incident }
+          : {
+              side: cause.side,
+              file: pathOf(cause.side, cause.source.file),
+              line: cause.source.line,
+              column: cause.source.column,
+            },
   }
-  return lines
 }
 
-function accountLines(flips: readonly FlipView[], say: Say, paint: Paint, timeZone: string): string[] {
-  const account = flips[0]?.account ?? ''
-  const total = flips.reduce((sum, { count }) => sum + count, 0)
+const whyTexts: Readonly<Record<Why, TextKey>> = {
+  'other-program': 'whyOtherProgram',
+  'no-stamp': 'whyNoStamp',
+  'impossible-day': 'whyImpossibleDay',
+  'journal-mark': 'whyJournalMark',
+  repeated: 'whyRepeated',
+  ambiguous: 'whyAmbiguous',
+  cut: 'whyCut',
+  'too-long': 'whyTooLong',
+}
+const whoTexts = { login: 'replayLogin', relay: 'replayRelay', recipient: 'replayRecipient' } as const
+
+export function renderReplay(view: ReplayView, timeZone: string, say: Say, paint: Paint): string[] {
+  const before = view.before === null ? say('replayLog') : say('replayNow', { config: view.before.config })
+  const after =
+    view.before === null
+      ? say('replayNow', { config: view.after.config })
+      : view.before.config === view.after.config
+        ? view.after.manifests
+        : view.after.config
   return [
-    `${paint('strong', printable(account))}  ${total}`,
-    ...flips.flatMap(({ before, after, count, first, source }) => {
-      const because = source === null ? '' : `  ${say('source')} ${printable(formatSource(source))}`
-      const style = after.effect === 'dunno' ? 'add' : after.effect === 'defer' ? 'change' : 'remove'
-      const { sender, recipient, client, host, queueId: id } = first
-      const at = formatLocal(Date.parse(first.at), timeZone)
-      return [
-        `  ${count}  ${sideText(before)} → ${paint(style, sideText(after))}${because}`,
-        `    ${say('replayFirst', { at, sender: `<${sender}>`, recipient: `<${recipient}>`, client, host, id })}`,
-      ]
-    }),
+    ...readLines(view, timeZone, say),
+    say('replayBetween', { before, after }),
+    '',
+    ...view.flips.flatMap(flip => flipLines(flip, timeZone, say, paint)),
+    ...(view.more > 0 ? [say('replayMore', { count: view.more })] : []),
+    paint(view.flipped > 0 ? 'change' : 'add', total(view, say)),
+    '',
+    ...limitLines(view, say),
   ]
 }
 
-function sideText({ effect, policy }: Side): string {
-  return printable(effect === 'dunno' ? 'dunno' : `${effect} ${policy}`)
+function total({ flipped, compared }: ReplayView, say: Say): string {
+  return flipped === 0 ? say('replayNone') : say('replayFlips', { flipped, compared })
 }
 
-function formatSource(source: SourceView): string {
-  return 'incident' in source ? source.incident : `${source.file}:${source.line}:${source.column}`
+function readLines(view: ReplayView, timeZone: string, say: Say): string[] {
+  const { lines, understood, hosts, from, to, messages, recipients, compared } = view
+  const at = (text: string | null) => (text === null ? '' : formatLocal(Date.parse(text), timeZone))
+  return [
+    say('replayRead', { lines, hosts, understood, first: at(from), last: at(to) }),
+    say('replayMessages', { total: messages.total, ...messages.byOrigin }),
+    say('replayRecipients', { accepted: recipients.accepted, refused: recipients.refused, compared }),
+    ...view.notUnderstood.map(({ why, count, example: { file, line, text } }) =>
+      say('replayUnread', { count, why: say(whyTexts[why]), file, line, text: escapeText(text) }),
+    ),
+  ]
+}
+
+function flipLines(flip: ReplayView['flips'][number], timeZone: string, say: Say, paint: Paint): string[] {
+  const { who, count, assumed, example, cause } = flip
+  const name = paint('strong', say(whoTexts[who.kind], { name: escapeText(who.name) }))
+  const is = answerText(flip.after, say)
+  const style = flip.after.effect === 'accept' ? 'add' : flip.after.effect === 'defer' ? 'change' : 'remove'
+  const first = {
+    at: formatLocal(Date.parse(example.at), timeZone),
+    host: escapeText(example.host),
+    queue: example.queue,
+    sender: escapeText(example.sender),
+    recipient: escapeText(example.recipient),
+    client: example.client === '' ? say('replayUnknownClient') : example.client,
+  }
+  return [
+    `${name}  ${say('replayTimes', { count })}  ${answerText(flip.before, say)} → ${paint(style, is)}`,
+    `  ${say('replayFirst', first).replaceAll(/ {2,}/g, ' ')}`,
+    ...(cause === null
+      ? []
+      : [
+          `  ${say(cause.side === 'before' ? 'replayBecauseBefore' : 'replayBecause', {
+            source: 'incident' in cause ? cause.incident : `${cause.file}:${cause.line}:${cause.column}`,
+          })}`,
+        ]),
+    ...(assumed > 0 ? [`  ${say('replayAssumed', { count: assumed })}`] : []),
+  ]
+}
+
+function answerText({ effect, policy, reason }: Answer, say: Say): string {
+  const said = policy === null ? '' : ` ${policy}: ${escapeText(reason)}`
+  return `${say(effect)}${said}`
+}
+
+function limitLines(view: ReplayView, say: Say): string[] {
+  const { notCompared, messages, recipients } = view
+  const counted: readonly (readonly [TextKey, number])[] = [
+    ['limitOthers', notCompared['refused-by-others']],
+    ['limitEarly', notCompared['before-sender']],
+    ['limitAssumed', view.assumed],
+    ['limitUntold', messages.untold],
+    ['limitMissing', messages.byOrigin.missing],
+    ['limitUnfinished', messages.unfinished],
+    ['limitOther', view.otherReason],
+    ['limitOutside', recipients.outsidePeriod],
+  ]
+  return [
+    say('replayLimits'),
+    ...counted.filter(([, count]) => count > 0).map(([key, count]) => `  ${say(key, { count })}`),
+    ...(['limitRate', 'limitRewritten', 'limitToday'] as const).map(key => `  ${say(key)}`),
+  ]
 }

@@ -1,142 +1,121 @@
 /**
- * `replay`: a mail log's recipients judged again, now and under other manifests. Reads logs, manifests, configuration and
- * the register; asks no system and writes nothing.
+ * `replay`: what the traffic of a mail log would get now, or under other manifests. The log is other people's mail: it is
+ * read, put together and forgotten; nothing of it is written anywhere but to the screen.
  */
 import { createReadStream, statSync } from 'node:fs'
-import { resolve } from 'node:path'
-import type { Instant } from '../core/clock.ts'
-import { formatDiagnostic, toDiagnosticJson } from '../core/messages.ts'
-import { buildSnapshot } from '../decision/snapshot.ts'
-import type { LoadedEstate } from '../manifest/load.ts'
-import type { AgentConfig, World } from '../model/world.ts'
-import { compareDecisions } from '../replay/compare.ts'
-import { type LineKind, type LogLine, readLines } from '../replay/lines.ts'
-import { joinMessages } from '../replay/messages.ts'
-import { type GlobalOptions, loadConfig } from './call.ts'
+import { type Command, Option } from 'commander'
+import { endOfDay, type Instant, isDay, parseInstant, startOfDay } from '../core/clock.ts'
+import type { Period } from '../replay/compare.ts'
+import { createLineReader } from '../replay/lines.ts'
+import { createReplay, type Replay } from '../replay/replay.ts'
+import { eachLine, openLog, readFirstLines, readHead, unpacked } from '../replay/sources.ts'
+import type { Act, Declare, Options } from './declare.ts'
 import { CommandFailure, exits, fileFailure, type Io } from './io.ts'
-import { type Counts, renderReplay, toReplayView } from './render-replay.ts'
+import { renderReplay, replayView } from './render-replay.ts'
+import { checkWorlds, loadConfigurations, pathFromHere, type WorldReader } from './worlds.ts'
 
-export type Worlds = {
-  readonly now: World
-  readonly other: { readonly world: World; readonly loaded: LoadedEstate } | null
-  /** Sentences about a register that does not verify. */
-  readonly findings: readonly string[]
-}
-
-/** Named by the composition root. */
-export type WorldReader = (config: AgentConfig, folder: string | null) => Promise<Worlds>
-
-type Log = { readonly name: string; readonly file: string | null; readonly writtenAt: Instant }
-
-export async function replayCommand(
+export function replayCommands(
+  program: Command,
+  declare: Declare,
+  act: Act,
   io: Io,
-  read: WorldReader,
-  files: readonly string[],
-  options: GlobalOptions & { manifests?: string; timeZone?: string },
-): Promise<number> {
-  const config = await loadConfig(options, io)
-  const timeZone = options.timeZone ?? config.operator.timeZone
-  if (!isTimeZone(timeZone)) throw new CommandFailure(exits.usage, io.say('replayNoZone', { zone: timeZone }))
-  const folder = options.manifests ?? null
-  if (folder !== null && !lookAt(io, folder).isDirectory())
-    throw new CommandFailure(exits.badInput, io.say('fileMissing', { file: folder }))
-  const stats = files.map(name => (name === '-' ? null : lookAt(io, name)))
-  const { now, other, findings } = await read(config, folder === null ? null : resolve(folder))
-  if (findings.length > 0) io.err(io.say('distrusted', { why: findings.join('; ') }))
-  if (other !== null && folder !== null && tellErrors(io, other.loaded, folder)) return exits.badInput
+  lent: { readonly worlds: WorldReader },
+): void {
+  const command = declare(program, 'replay <maillog...>', io.say('replay'))
+    .option('--manifests <folder>', io.say('replayManifests'))
+    .addOption(new Option('--config <file>', io.say('replayConfig')))
+    .option('--since <instant>', io.say('replaySince'))
+    .option('--until <instant>', io.say('replayUntil'))
+  act(command, (files, options) => replayCommand(io, lent.worlds, files, options))
+}
 
-  const logs = files
-    .map((name, index): Log => {
-      const written = stats[index]?.mtimeMs
-      return written === undefined
-        ? { name: io.say('standardInput'), file: null, writtenAt: now.at }
-        : { name, file: name, writtenAt: written }
-    })
-    // Messages go on from one rotated log to the next, in whatever order the shell names them.
-    .toSorted((a, b) => a.writtenAt - b.writtenAt)
-  const counts = noCounts()
-  const count = (kind: keyof Counts) => {
-    counts[kind] += 1
-  }
-  const lines = readLogs(io, logs, timeZone, count)
-  const comparison = await compareDecisions(
-    joinMessages(lines, { count }),
-    buildSnapshot(now),
-    other === null ? null : buildSnapshot(other.world),
-  )
-  if (counts.line > 0 && counts.line === counts['no-stamp'] + counts['too-long'] + counts['other-program'])
-    throw new CommandFailure(exits.badInput, io.say('replayNoPostfix', { lines: counts.line }))
-  const view = toReplayView(comparison, counts, folder)
+async function replayCommand(io: Io, readWorlds: WorldReader, files: readonly string[], options: Options) {
+  const { config, other } = await loadConfigurations(io, options)
+  const { timeZone } = config.operator
+  const period = periodOf(io, options, timeZone)
+  for (const file of files) checkFile(io, file)
+  const worlds = await readWorlds(config, other)
+  checkWorlds(io, worlds, other?.manifestsFolder ?? '')
+  const mistakes = worlds.today.diagnostics.filter(({ severity }) => severity === 'error').length
+  if (mistakes > 0) io.err(io.say('replayTodayMistakes', { count: mistakes }))
+  const before = worlds.other === null ? null : worlds.today
+  const after = worlds.other ?? worlds.today
+  const replay = createReplay({ before, after, period, timeZone })
+  for (const file of await inOrder(io, files, timeZone, worlds.today.at))
+    await readLog(io, replay, file, worlds.today.at)
+  const report = replay.end()
+  if (report.understood === 0)
+    throw new CommandFailure(exits.badInput, io.say('replayNoMail', { files: files.join(', ') }))
+  const pathOf = (side: 'before' | 'after', file: string) =>
+    pathFromHere((side === 'before' ? config : (other ?? config)).manifestsFolder, file)
+  const view = replayView(report, { config, other, pathOf })
   if (io.json) io.out(JSON.stringify(view, null, 2))
-  else io.out(renderReplay(view, io.say, io.paint, config.operator.timeZone))
-  return comparison.flips.length > 0 ? exits.pending : exits.done
+  else io.out(renderReplay(view, timeZone, io.say, io.paint))
+  return report.comparison.flipped === 0 ? exits.done : exits.pending
 }
 
-function noCounts(): Record<keyof Counts, number> {
+function periodOf(io: Io, options: Options, timeZone: string): Period {
+  const instant = (option: 'since' | 'until', ofDay: (day: string, zone: string) => Instant) => {
+    const text: string | undefined = options[option]
+    if (text === undefined) return undefined
+    const found = isDay(text) ? ofDay(text, timeZone) : parseInstant(text)
+    if (found === undefined) throw new CommandFailure(exits.usage, io.say('noInstant', { option: `--${option}`, text }))
+    return found
+  }
   return {
-    line: 0,
-    'too-long': 0,
-    'no-stamp': 0,
-    'other-program': 0,
-    shape: 0,
-    'beginning-missing': 0,
-    'end-missing': 0,
-    local: 0,
-    reinjected: 0,
-    'other-stage': 0,
-    'login-unknown': 0,
-    forgotten: 0,
+    since: instant('since', startOfDay) ?? Number.NEGATIVE_INFINITY,
+    until: instant('until', endOfDay) ?? Number.POSITIVE_INFINITY,
   }
 }
 
-function isTimeZone(name: string): boolean {
+function checkFile(io: Io, file: string): void {
+  if (file === '-') return
   try {
-    return Intl.DateTimeFormat('en', { timeZone: name }) !== undefined
-  } catch {
-    return false
-  }
-}
-
-function lookAt(io: Io, file: string) {
-  try {
-    return statSync(file)
+    if (!statSync(file).isDirectory()) return
   } catch (error) {
     throw fileFailure(io, file, error)
   }
+  throw new CommandFailure(exits.badInput, io.say('fileFolder', { file }))
 }
 
-/** As `validate` tells them. True when there are errors: a half-read estate would answer for mail it does not know. */
-function tellErrors(io: Io, { diagnostics, texts }: LoadedEstate, folder: string): boolean {
-  const errors = diagnostics.filter(({ severity }) => severity === 'error')
-  if (errors.length === 0) return false
-  const error = io.say('replayInvalid', { folder })
-  if (io.json) {
-    const told = errors.map(diagnostic => toDiagnosticJson(diagnostic, io.language))
-    io.out(JSON.stringify({ version: 1, error, diagnostics: told }, null, 2))
-    return true
-  }
-  for (const diagnostic of errors)
-    io.err(`${formatDiagnostic(diagnostic, io.language, texts.get(diagnostic.place?.file ?? ''))}\n`)
-  io.err(error)
-  return true
+/** Rotated logs by the time that they begin, however the shell ordered their names; standard input last. */
+async function inOrder(io: Io, files: readonly string[], timeZone: string, now: Instant): Promise<readonly string[]> {
+  const reader = createLineReader(timeZone)
+  const begun = await Promise.all(
+    files.map(async file => {
+      if (file === '-') return { file, begin: Number.POSITIVE_INFINITY }
+      try {
+        const { writtenAt } = await readHead(file)
+        for (const line of await readFirstLines(file)) {
+          const read = reader.read(line, Math.min(writtenAt, now))
+          if (typeof read !== 'string') return { file, begin: read.at }
+        }
+        return { file, begin: writtenAt }
+      } catch (error) {
+        throw logFailure(io, file, error)
+      }
+    }),
+  )
+  return begun.sort((a, b) => a.begin - b.begin).map(({ file }) => file)
 }
 
-async function* readLogs(
-  io: Io,
-  logs: readonly Log[],
-  timeZone: string,
-  count: (kind: LineKind | 'line') => void,
-): AsyncIterable<LogLine> {
-  for (const { name, file, writtenAt } of logs) {
-    const chunks: AsyncIterable<Uint8Array> = file === null ? process.stdin : createReadStream(file)
-    try {
-      yield* readLines(chunks, { timeZone, writtenAt, count })
-    } catch (error) {
-      const { code, syscall } = error as NodeJS.ErrnoException
-      if (syscall !== undefined) throw fileFailure(io, name, error)
-      // zlib's own: a log that is cut short, or was never gzip but for its first two bytes.
-      if (code?.startsWith('Z_') !== true) throw error
-      throw new CommandFailure(exits.badInput, io.say('replayUnread', { file: name, why: code }))
-    }
+async function readLog(io: Io, replay: Replay, file: string, now: Instant): Promise<void> {
+  let number = 0
+  try {
+    const end = file === '-' ? now : Math.min((await readHead(file)).writtenAt, now)
+    const pieces = file === '-' ? unpacked(createReadStream('', { fd: 0 })) : await openLog(file)
+    await eachLine(pieces, (line, cut) => {
+      number += 1
+      replay.take(line, { file, number, end, cut })
+    })
+  } catch (error) {
+    throw logFailure(io, file, error)
   }
+}
+
+function logFailure(io: Io, file: string, error: unknown): Error {
+  const { code } = error as NodeJS.ErrnoException
+  if (code?.startsWith('Z_'))
+    return new CommandFailure(exits.badInput, io.say('replayGzip', { file, why: (error as Error).message }))
+  return fileFailure(io, file, error)
 }

@@ -33,7 +33,7 @@ const composition: Composition = {
       ...(kind === 'powerdns' ? renderPowerDnsSnippets(dns) : renderRfc2136Snippets({ ...dns, server: kind })),
     ]
   },
-  worlds: async (config, folder) => (await import('../main.ts')).readWorlds(config, folder),
+  worlds: async (config, other) => (await import('../main.ts')).readWorlds(config, other),
   async validate(paths, root, timeZone) {
     const { loadEstate } = await import('../manifest/load.ts')
     const checked = await loadEstate(root, { today: dayOf(systemClock.now(), timeZone), timeZone, paths })

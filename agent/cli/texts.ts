@@ -1,5 +1,6 @@
 /** The words of the command line, in both languages. One typed table: a key without its twin does not compile. */
 import type { Language } from '../model/entity.ts'
+import { replayEn, replayEs } from './texts-replay.ts'
 
 /** `{name}` is a value; `{name:one|many}` is the word that fits its number. */
 const en = {
@@ -19,29 +20,6 @@ const en = {
   status: 'domains, holds, incidents, providers',
   verify: 'look at what people see: name servers, logins, a delivery',
   explain: 'a live decision with every verdict',
-  replay: 'what a mail log’s traffic would get now, or under other manifests',
-  replayManifests: 'another folder of manifests, compared with the ones in force',
-  replayTimeZone: 'of stamps that name none, as Europe/Madrid; the operator’s by default',
-  replayNoZone: 'no time zone: {zone}',
-  replayUnread: 'cannot read {file}: {why}',
-  replayNoPostfix: 'no line of Postfix in {lines} {lines:line|lines}: is this a mail log?',
-  replayInvalid: 'these manifests have errors; mend them first: mailwarden validate {folder}',
-  replayFirst: 'first: {at}, {sender} to {recipient} from {client} ({host} {id})',
-  replaySummary:
-    '{flips} {flips:flip|flips} in {judged} {judged:recipient|recipients}: newly refused {refused}, newly permitted {permitted}',
-  replayOthers: 'not judged, refused by other rules: {count}',
-  replayUngrouped: 'flips not listed: {count}',
-  replayLeft: 'left out: {count} {what}',
-  replayTooLong: 'lines too long',
-  replayNoStamp: 'lines without a stamp that can be read',
-  replayShape: 'lines of Postfix not understood',
-  replayBeginning: 'messages whose beginning is missing',
-  replayEnd: 'messages whose end is missing',
-  replayLocal: 'messages made on the host',
-  replayReinjected: 'messages that come back from a filter',
-  replayStage: 'refusals at another stage than RCPT',
-  replayLogin: 'refusals of a login that the log does not name',
-  replayForgotten: 'more than can be kept at once',
   suspend: 'suspend a domain or an account at once',
   incident: 'the life of an incident',
   incidentList: 'open incidents; --all for every one',
@@ -258,7 +236,7 @@ const en = {
     'usage: mailwarden explain LOGIN RECIPIENT, or: explain --sender S --recipient R [--client IP] [--login L] [--at INSTANT]',
   noRegister: '{file}: there is no register yet; the first "run" or "apply" makes it',
   noAddress: '{text} is no address',
-  noInstant: '--at {text}: it takes a day (2026-03-02) or an instant (2026-03-02T15:00:00Z)',
+  noInstant: '{option} {text}: it takes a day (2026-03-02) or an instant (2026-03-02T15:00:00Z)',
   noAccept: '--accept {text}: it is delete=N or update=N',
   noNumber: '{option} {text}: it takes a whole number',
   fileLarge: '{file}: {bytes} bytes; {max} at most',
@@ -314,6 +292,7 @@ const en = {
   importLeftUnresolved: 'ends at no mailbox',
   importLeftNetwork: 'networks that no access means: the narrowest was taken',
   importLeftUnknown: 'not known',
+  ...replayEn,
 } as const
 
 type Texts = { readonly [key in keyof typeof en]: string }
@@ -335,29 +314,6 @@ const es: Texts = {
   status: 'dominios, retenciones, incidentes, proveedores',
   verify: 'mira lo que ven las personas: servidores de nombres, accesos, una entrega',
   explain: 'una decisión en vivo con cada veredicto',
-  replay: 'qué pasaría ahora, o con otros manifiestos, con el tráfico de un registro de correo',
-  replayManifests: 'otra carpeta de manifiestos, comparada con los vigentes',
-  replayTimeZone: 'de las fechas que no la indican, como Europe/Madrid; si falta, la del operador',
-  replayNoZone: 'no es una zona horaria: {zone}',
-  replayUnread: 'no se puede leer {file}: {why}',
-  replayNoPostfix: 'ninguna línea de Postfix en {lines} {lines:línea|líneas}: ¿es un registro de correo?',
-  replayInvalid: 'estos manifiestos tienen errores; corríjalos primero: mailwarden validate {folder}',
-  replayFirst: 'el primero: {at}, {sender} a {recipient} desde {client} ({host} {id})',
-  replaySummary:
-    '{flips} {flips:cambio|cambios} en {judged} {judged:destinatario|destinatarios}: rechazados ahora {refused}, permitidos ahora {permitted}',
-  replayOthers: 'sin juzgar, rechazados por otras reglas: {count}',
-  replayUngrouped: 'cambios que no se listan: {count}',
-  replayLeft: 'fuera: {count} {what}',
-  replayTooLong: 'líneas demasiado largas',
-  replayNoStamp: 'líneas sin fecha que se pueda leer',
-  replayShape: 'líneas de Postfix que no se entienden',
-  replayBeginning: 'mensajes cuyo comienzo falta',
-  replayEnd: 'mensajes cuyo final falta',
-  replayLocal: 'mensajes hechos en el propio servidor',
-  replayReinjected: 'mensajes que vuelven de un filtro',
-  replayStage: 'rechazos en otra etapa que RCPT',
-  replayLogin: 'rechazos de una cuenta que el registro no nombra',
-  replayForgotten: 'más de lo que se puede guardar a la vez',
   suspend: 'suspende al instante un dominio o una cuenta',
   incident: 'la vida de un incidente',
   incidentList: 'incidentes abiertos; --all para todos',
@@ -576,7 +532,7 @@ const es: Texts = {
     'uso: mailwarden explain CUENTA DESTINATARIO, o bien: explain --sender S --recipient R [--client IP] [--login L] [--at INSTANTE]',
   noRegister: '{file}: todavía no hay registro; lo crea el primer «run» o «apply»',
   noAddress: '{text} no es una dirección',
-  noInstant: '--at {text}: es un día (2026-03-02) o un instante (2026-03-02T15:00:00Z)',
+  noInstant: '{option} {text}: es un día (2026-03-02) o un instante (2026-03-02T15:00:00Z)',
   noAccept: '--accept {text}: es delete=N o update=N',
   noNumber: '{option} {text}: es un número entero',
   fileLarge: '{file}: {bytes} bytes; el máximo es {max}',
@@ -632,6 +588,7 @@ const es: Texts = {
   importLeftUnresolved: 'no termina en ningún buzón',
   importLeftNetwork: 'redes que ningún acceso expresa: se tomó el más estrecho',
   importLeftUnknown: 'no se conoce',
+  ...replayEs,
 }
 
 export type TextKey = keyof typeof en

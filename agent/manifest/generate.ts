@@ -5,6 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { DecisionTable } from './schema-decisions.ts'
 import { documentSchemas, type Kind, manifestKinds } from './shape.ts'
 
 const schemaUri = 'https://json-schema.org/draft/2020-12/schema'
@@ -31,6 +32,10 @@ export function generatedFiles(): ReadonlyMap<string, string> {
   return new Map([
     ['config/schema/manifest.schema.json', jsonText(manifestSchema())],
     ['config/schema/agent.schema.json', jsonText({ $schema: schemaUri, title: 'mailwarden agent', ...plain('Agent') })],
+    [
+      'config/schema/decisions.schema.json',
+      jsonText({ $schema: schemaUri, title: 'mailwarden decision table', ...plainSchema(DecisionTable) }),
+    ],
     ['config/REFERENCE.md', reference()],
   ])
 }
@@ -40,8 +45,12 @@ function jsonText(value: unknown): string {
 }
 
 /** As plain JSON, without what the schema builder keeps beside it. */
+function plainSchema(schema: object): SchemaNode {
+  return JSON.parse(JSON.stringify(schema)) as SchemaNode
+}
+
 function plain(kind: Kind): SchemaNode {
-  return JSON.parse(JSON.stringify(documentSchemas[kind])) as SchemaNode
+  return plainSchema(documentSchemas[kind])
 }
 
 /** One schema for all kinds, told apart by `kind`, so that one first line serves every manifest. */

@@ -39,34 +39,44 @@ export type ShapeFinding = {
 
 export type Shape = { readonly value: unknown; readonly findings: readonly ShapeFinding[] }
 
-const validators = new Map<Kind, ValidateFunction>()
+const validators = new WeakMap<TSchema, ValidateFunction>()
 
-function validatorOf(kind: Kind): ValidateFunction {
-  let validator = validators.get(kind)
+function validatorOf(schema: TSchema): ValidateFunction {
+  let validator = validators.get(schema)
   if (validator === undefined) {
     // All errors of a document are wanted; its size is limited by the parser (fileBytesMax).
-    validator = new Ajv2020({ allErrors: true, strict: true, verbose: false, logger: false }).compile(
-      documentSchemas[kind],
-    )
-    validators.set(kind, validator)
+    validator = new Ajv2020({ allErrors: true, strict: true, verbose: false, logger: false }).compile(schema)
+    validators.set(schema, validator)
   }
   return validator
 }
 
 /** The value of a document and what is wrong with its shape. */
 export function checkShape(kind: Kind, root: TreeNode): Shape {
-  const value = toValue(root, documentSchemas[kind])
-  const validator = validatorOf(kind)
-  if (validator(value)) return { value, findings: [] }
-  const errors = validator.errors ?? []
-  return { value, findings: errors.flatMap(error => toFinding(kind, root, error) ?? []) }
+  return judge({ kind, schema: documentSchemas[kind] }, root)
 }
 
-function toFinding(kind: Kind, root: TreeNode, error: ErrorObject): ShapeFinding | undefined {
+/** As `checkShape`, for a document that is no manifest. */
+export function checkForm(schema: TSchema, root: TreeNode): Shape {
+  return judge({ kind: null, schema }, root)
+}
+
+/** What a document is judged by. Fields of manifests have codes of their own; those of other documents have not. */
+type Form = { readonly kind: Kind | null; readonly schema: TSchema }
+
+function judge(form: Form, root: TreeNode): Shape {
+  const value = toValue(root, form.schema)
+  const validator = validatorOf(form.schema)
+  if (validator(value)) return { value, findings: [] }
+  const errors = validator.errors ?? []
+  return { value, findings: errors.flatMap(error => toFinding(form, root, error) ?? []) }
+}
+
+function toFinding(form: Form, root: TreeNode, error: ErrorObject): ShapeFinding | undefined {
   const path = parsePointer(error.instancePath)
-  const general = describe(kind, root, path, error)
+  const general = describe(form, root, path, error)
   if (general === undefined) return undefined
-  const context = codeInContext(kind, general.subject, general.code)
+  const context = form.kind === null ? { code: general.code } : codeInContext(form.kind, general.subject, general.code)
   const values = { ...general.values, field: formatPath(general.subject), ...context.values }
   const suggestion = general.suggestion === undefined ? {} : { suggestion: general.suggestion }
   return { code: context.code, path: general.path, onKey: general.onKey, values, ...suggestion }
@@ -83,7 +93,7 @@ type General = {
   readonly suggestion?: string
 }
 
-function describe(kind: Kind, root: TreeNode, path: Path, error: ErrorObject): General | undefined {
+function describe(form: Form, root: TreeNode, path: Path, error: ErrorObject): General | undefined {
   const params = error.params as Record<string, unknown>
   const at = { path, subject: path, onKey: false }
   switch (error.keyword) {
@@ -92,7 +102,7 @@ function describe(kind: Kind, root: TreeNode, path: Path, error: ErrorObject): G
       return { ...at, code: 'E-FIELD-MISSING', subject: [...path, missing], values: { key: missing } }
     }
     case 'additionalProperties':
-      return unknownKey(kind, path, String(params.additionalProperty))
+      return unknownKey(form, path, String(params.additionalProperty))
     case 'type':
       return { ...at, code: 'E-FIELD-TYPE', values: { expected: String(params.type), found: kindOf(root, path) } }
     case 'enum': {
@@ -123,8 +133,8 @@ function describe(kind: Kind, root: TreeNode, path: Path, error: ErrorObject): G
   }
 }
 
-function unknownKey(kind: Kind, path: Path, key: string): General {
-  const known = knownKeys(documentSchemas[kind], path)
+function unknownKey({ schema }: Form, path: Path, key: string): General {
+  const known = knownKeys(schema, path)
   const near = suggest(key, known)
   return {
     code: 'E-FIELD-UNKNOWN',
@@ -179,9 +189,10 @@ function unknownInContext(kind: Kind, key: string, code: string): Context {
 }
 
 function knownKeys(schema: TSchema, path: Path): readonly string[] {
-  type Walk = { properties?: Record<string, Walk>; items?: Walk }
+  type Walk = { properties?: Record<string, Walk>; items?: Walk; additionalProperties?: Walk }
   let at = schema as Walk | undefined
-  for (const step of path) at = typeof step === 'number' ? at?.items : at?.properties?.[step]
+  for (const step of path)
+    at = typeof step === 'number' ? at?.items : (at?.properties?.[step] ?? at?.additionalProperties)
   return Object.keys(at?.properties ?? {})
 }
 

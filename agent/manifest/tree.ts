@@ -35,6 +35,8 @@ type ObjectSchema = {
   readonly type?: string
   readonly properties?: Readonly<Record<string, ObjectSchema>>
   readonly items?: ObjectSchema
+  /** Of a map whose keys are free. */
+  readonly additionalProperties?: ObjectSchema | boolean
   readonly enum?: readonly unknown[]
 }
 
@@ -60,8 +62,11 @@ function nodeValue(node: TreeNode, schema: ObjectSchema | undefined): unknown {
     case 'map': {
       const object = new Bare() as unknown as Record<string, unknown>
       const properties = schema?.properties
+      const others = schema?.additionalProperties
+      const rest = typeof others === 'object' ? others : undefined
       for (const [key, entry] of node.entries) {
-        const inner = properties !== undefined && Object.hasOwn(properties, key) ? properties[key] : undefined
+        const own = properties !== undefined && Object.hasOwn(properties, key) ? properties[key] : undefined
+        const inner = own ?? rest
         object[key] = nodeValue(entry.value, inner)
       }
       return object

@@ -1,159 +1,141 @@
 /**
- * A mail log as lines: bytes in, stamped lines of Postfix out. Reads the stamps of syslog (RFC 3164, without a year) and
- * of RFC 3339, bare or in an RFC 5424 header; gzip by content. It never holds more than one chunk and one line, whatever
- * the log does. Pure over async iterables: it opens no file and knows no clock.
+ * One line of a log of Postfix: when, on which host, by which program, and the rest. Knows the time stamps of syslog
+ * (RFC 3164, RFC 5424), of rsyslog's ISO files, of Postfix's own `maillog_file` and of `journalctl`. It judges nothing
+ * and keeps nothing but offsets of time zones. Pure.
  */
-import { pipeline, Readable } from 'node:stream'
-import { createGunzip } from 'node:zlib'
 import type { Instant } from '../core/clock.ts'
-
-/** Syslog daemons cut at 8 KB at most, Postfix's own log at 2 KB; what is longer is no line of a mail log. */
-export const lineBytesMax = 16_384
 
 export type LogLine = {
   readonly at: Instant
   readonly host: string
-  /** Last part of the name of the program: `smtpd` of `postfix/submission/smtpd`. */
+  /** The last part of `postfix/submission/smtpd`. */
+  readonly program: string
+  /** The instance and service before it: `postfix/submission`. */
   readonly service: string
-  /** Empty where the log has none. */
-  readonly process: string
+  readonly pid: string
   readonly text: string
 }
 
-/** What a line was, when it is not one of Postfix. */
-export type LineKind = 'too-long' | 'no-stamp' | 'other-program'
+/** Why a line tells nothing. */
+export type Unread = 'empty' | 'journal-mark' | 'no-stamp' | 'impossible-day' | 'other-program' | 'repeated'
 
-const lineFeed = 0x0a
-const tooLong = Symbol('too long')
-
-/** gzip (RFC 1952) begins with 1f 8b; everything else is taken as it is. */
-export async function* unpacked(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-  const source = chunks[Symbol.asyncIterator]()
-  let head: Uint8Array = new Uint8Array()
-  while (head.length < 2) {
-    const { value, done } = await source.next()
-    if (done === true) break
-    head = head.length === 0 ? value : Buffer.concat([head, value])
-  }
-  async function* whole(): AsyncIterable<Uint8Array> {
-    if (head.length > 0) yield head
-    for (;;) {
-      const { value, done } = await source.next()
-      if (done === true) return
-      yield value
-    }
-  }
-  if (head[0] !== 0x1f || head[1] !== 0x8b) {
-    yield* whole()
-    return
-  }
-  // Whoever reads gets the error, of the source as of the format.
-  yield* pipeline(Readable.from(whole()), createGunzip(), () => {})
+export type LineReader = {
+  /** `end`: a stamp without a year is of the last year in which it is not after this instant. */
+  read(line: string, end: Instant): LogLine | Unread
 }
 
-/** Lines as text, all of a chunk at once; a symbol where one was too long to keep. */
-async function* splitLines(chunks: AsyncIterable<Uint8Array>): AsyncIterable<readonly (string | typeof tooLong)[]> {
-  let rest: Buffer = Buffer.alloc(0)
-  let isSkipping = false
-  for await (const chunk of chunks) {
-    const lines: (string | typeof tooLong)[] = []
-    const bytes = rest.length === 0 ? Buffer.from(chunk) : Buffer.concat([rest, chunk])
-    let from = 0
-    for (let end = bytes.indexOf(lineFeed); end >= 0; end = bytes.indexOf(lineFeed, from)) {
-      if (isSkipping || end - from > lineBytesMax) lines.push(tooLong)
-      else lines.push(bytes.toString('utf8', from, end))
-      isSkipping = false
-      from = end + 1
-    }
-    isSkipping ||= bytes.length - from > lineBytesMax
-    rest = isSkipping ? Buffer.alloc(0) : Buffer.from(bytes.subarray(from))
-    yield lines
-  }
-  if (isSkipping) yield [tooLong]
-  else if (rest.length > 0) yield [rest.toString('utf8')]
-}
-
-export type ReadOptions = {
-  /** Of stamps that do not name one: IANA name. */
-  readonly timeZone: string
-  /** When the log was last written; a stamp without a year lies in the year before it. */
-  readonly writtenAt: Instant
-  readonly count: (kind: LineKind | 'line') => void
-}
-
-export async function* readLines(chunks: AsyncIterable<Uint8Array>, options: ReadOptions): AsyncIterable<LogLine> {
-  const stamps = createStampReader(options)
-  for await (const lines of splitLines(unpacked(chunks)))
-    for (const line of lines) {
-      options.count('line')
-      const read = line === tooLong ? 'too-long' : parseLine(line, stamps)
-      if (typeof read === 'string') options.count(read)
-      else yield read
-    }
-}
-
-type StampReader = (stamp: string) => Instant | undefined
-
-const priority = /^<\d{1,3}>/
-// RFC 5424 section 6: VERSION TIMESTAMP HOSTNAME APP-NAME PROCID MSGID STRUCTURED-DATA MSG.
-const structured = /^1 (\S+) (\S+) (\S+) (\S+) \S+ (?:-|(?:\[[^\]]*\])+) ?(.*)$/
-const plain = /^([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S+) (\S+) ([^\s:[\]]+)(?:\[(\d+)\])?: (.*)$/
-// master's syslog_name may be anything; what it runs has one of a few names.
-const postfixService =
-  /(?:^|\/)(smtpd|qmgr|oqmgr|smtp|lmtp|local|virtual|pipe|error|retry|discard|bounce|cleanup|pickup|postscreen|relay|tlsproxy|anvil|scache|master|postfix-script|trivial-rewrite|proxymap|verify|flush|showq|postqueue|postsuper|sendmail|postdrop|dnsblog|tlsmgr|postlogd|defer|trace)$/
-
-function parseLine(line: string, stampOf: StampReader): LogLine | LineKind {
-  const bare = line.replace(/\r$/, '').replace(priority, '')
-  const [, stamp, host, program, process = '', text] = structured.exec(bare) ?? plain.exec(bare) ?? []
-  const at = stamp === undefined ? undefined : stampOf(stamp)
-  if (at === undefined || host === undefined || program === undefined || text === undefined) return 'no-stamp'
-  const service = program.includes('/') ? postfixService.exec(program)?.[1] : undefined
-  if (service === undefined) return 'other-program'
-  return { at, host, service, process, text: text.trimStart() }
-}
-
-const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
+const months = 'JanFebMarAprMayJunJulAugSepOctNovDec'
+// RFC 3164 section 4.1.2, with the fraction that `journalctl -o short-precise` adds, and the priority of a raw socket.
+const bsdStamp = /^(?:<\d{1,3}>)?([A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d):(\d\d)(\.\d{1,6})? (\S+) /
+// RFC 3339, also with an offset without its colon (`journalctl -o short-iso`).
+const isoStamp = /^(?:<\d{1,3}>(1 )?)?(\d{4}-\d\d-\d\dT\d\d:\d\d):(\d\d)([.,]\d{1,9})?(Z|[+-]\d\d:?\d\d) (\S+) /
+const tag = /^([A-Za-z0-9_.-]+(?:\/[A-Za-z0-9_.-]+)+)(?:\[(\d{1,10})\])?: /
+// RFC 5424 section 6: APP-NAME PROCID MSGID STRUCTURED-DATA MSG.
+const tag5424 =
+  /^([A-Za-z0-9_.-]+(?:\/[A-Za-z0-9_.-]+)+) (\d{1,10}|-) \S+ (?:-|(?:\[(?:[^\]\\]|\\.)*\])+) (?:\ufeff|\u00ef\u00bb\u00bf)?/
+const minuteMs = 60_000
 const dayMs = 86_400_000
-const yearsBack = 5 // reaches the leap year before, for 29 February
+const offsetsMax = 1_000 // hours of local time whose offset is remembered: forty days of a log in order
 
-/** Consecutive lines mostly share their hour: its beginning is worked out once. */
-function createStampReader({ timeZone, writtenAt }: ReadOptions): StampReader {
-  const offsetAt = offsetsOf(timeZone)
-  let known = ''
-  let hour = 0
-  return stamp => {
-    if (stamp.charCodeAt(0) < 0x3a) {
-      const at = Date.parse(stamp)
-      return Number.isNaN(at) ? undefined : at
-    }
-    const month = months.indexOf(stamp.slice(0, 3))
-    const [day, clock, minute, second] = [4, 7, 10, 13].map(from => Number(stamp.slice(from, from + 2)))
-    if (month < 0 || !(day! >= 1) || !(clock! < 24) || !(minute! < 60) || !(second! < 61)) return undefined
-    if (stamp.slice(0, 9) !== known) {
-      const found = hourBefore(month, day!, clock!)
-      if (found === undefined) return undefined
-      known = stamp.slice(0, 9)
-      hour = found
-    }
-    return hour + minute! * 60_000 + second! * 1000
+type Stamp = { readonly at: Instant; readonly host: string; readonly from: number; readonly is5424: boolean }
+
+export function createLineReader(timeZone: string): LineReader {
+  const toInstant = createLocalTime(timeZone)
+  // A minute has many lines, and its beginning is the same for all of them.
+  let known: { readonly minute: string; readonly end: Instant; readonly at: Instant | undefined } | undefined
+
+  function beginOf(minute: string, end: Instant, find: () => Instant | undefined): Instant | undefined {
+    if (known?.minute !== minute || known.end !== end) known = { minute, end, at: find() }
+    return known.at
   }
 
-  /** The last such hour that is not after the log was written; a day of grace for clocks and zones. */
-  function hourBefore(month: number, day: number, clock: number): Instant | undefined {
-    const last = new Date(writtenAt + dayMs).getUTCFullYear()
-    for (let year = last; year > last - yearsBack; year -= 1) {
-      const wall = Date.UTC(year, month, day, clock)
-      if (new Date(wall).getUTCDate() !== day) continue
-      // Twice: the first guess may lie on the other side of a change of the clock.
-      const at = wall - offsetAt(wall - offsetAt(wall))
-      if (at <= writtenAt + dayMs) return at
+  function stampOf(line: string, end: Instant): Stamp | Unread {
+    const iso = isoStamp.exec(line)
+    if (iso !== null) {
+      const [all, version, minute = '', second = '', fraction, zone = '', host = ''] = iso
+      const begin = beginOf(minute + zone, 0, () => isoMinute(minute, zone))
+      const at = instantOf(begin, second, fraction)
+      return at === undefined ? 'impossible-day' : { at, host, from: all.length, is5424: version !== undefined }
     }
-    return undefined
+    const bsd = bsdStamp.exec(line)
+    if (bsd === null) return 'no-stamp'
+    const [all, minute = '', second = '', fraction, host = ''] = bsd
+    const at = instantOf(
+      beginOf(minute, end, () => latestMinute(minute, end, toInstant)),
+      second,
+      fraction,
+    )
+    return at === undefined ? 'impossible-day' : { at, host, from: all.length, is5424: false }
+  }
+
+  return {
+    read(line, end) {
+      if (line.trim() === '') return 'empty'
+      if (line.startsWith('-- ')) return 'journal-mark'
+      const stamp = stampOf(line, end)
+      if (typeof stamp === 'string') return stamp
+      const { at, host, from, is5424 } = stamp
+      const rest = line.slice(from)
+      if (rest.startsWith('message repeated ') || rest.startsWith('last message repeated ')) return 'repeated'
+      const found = (is5424 ? tag5424 : tag).exec(rest)
+      if (found === null) return 'other-program'
+      const name = found[1] ?? ''
+      const slash = name.lastIndexOf('/')
+      return {
+        at,
+        host,
+        program: name.slice(slash + 1),
+        service: name.slice(0, slash),
+        pid: found[2] ?? '',
+        text: rest.slice(found[0].length),
+      }
+    },
   }
 }
 
-/** How far a zone's clock is ahead of UTC at an instant, in milliseconds. */
-function offsetsOf(timeZone: string): (at: Instant) => number {
+/** A leap second counts as the second before. */
+function instantOf(minute: Instant | undefined, second: string, fraction: string | undefined): Instant | undefined {
+  const seconds = Number(second)
+  if (minute === undefined || seconds > 60) return undefined
+  const parts = fraction === undefined ? 0 : Math.floor(Number(`0.${fraction.slice(1)}`) * 1000)
+  return minute + Math.min(seconds, 59) * 1000 + parts
+}
+
+function isoMinute(minute: string, zone: string): Instant | undefined {
+  const [year = 0, month = 0, day = 0, hour = 0, minutes = 0] = minute.split(/[-T:]/).map(Number)
+  const utc = dateOf(year, month - 1, day, hour, minutes)
+  if (utc === undefined || zone === 'Z') return utc
+  const offset = Number(zone.slice(1, 3)) * 60 + Number(zone.slice(-2))
+  return utc - (zone.startsWith('-') ? -offset : offset) * minuteMs
+}
+
+/** Of a stamp without a year: in the last year in which it is not after the end. */
+function latestMinute(minute: string, end: Instant, toInstant: (local: number) => Instant): Instant | undefined {
+  const month = months.indexOf(minute.slice(0, 3))
+  if (month < 0 || month % 3 !== 0) return undefined
+  const [day = 0, hour = 0, minutes = 0] = minute.slice(4).split(/[ :]+/).filter(Boolean).map(Number)
+  const last = new Date(end).getUTCFullYear() + 1
+  // 29 February may be eight years back.
+  for (let year = last; year > last - 10; year -= 1) {
+    const local = dateOf(year, month / 3, day, hour, minutes)
+    // A clock may be a little ahead of the one that dated the file.
+    if (local === undefined || local - dayMs > end + dayMs) continue
+    const instant = toInstant(local)
+    if (instant <= end + dayMs) return instant
+  }
+  return undefined
+}
+
+/** Undefined for a day or time that does not exist. */
+function dateOf(year: number, month: number, day: number, hour: number, minute: number): number | undefined {
+  if (hour > 23 || minute > 59 || day < 1) return undefined
+  const utc = Date.UTC(year, month, day, hour, minute)
+  return new Date(utc).getUTCMonth() === month ? utc : undefined
+}
+
+/** Wall time of a zone to instants, with the offset of each hour looked up once. */
+function createLocalTime(timeZone: string): (local: number) => Instant {
+  const offsets = new Map<number, number>()
   const format = new Intl.DateTimeFormat('en-US', {
     timeZone,
     hourCycle: 'h23',
@@ -162,11 +144,25 @@ function offsetsOf(timeZone: string): (at: Instant) => number {
     day: 'numeric',
     hour: 'numeric',
     minute: 'numeric',
-    second: 'numeric',
   })
-  return at => {
-    const parts = Object.fromEntries(format.formatToParts(at).map(({ type, value }) => [type, Number(value)]))
-    const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts
-    return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(at / 1000) * 1000
+
+  function offsetAt(instant: Instant): number {
+    const part = Object.fromEntries(format.formatToParts(instant).map(({ type, value }) => [type, Number(value)]))
+    const { year = 0, month = 1, day = 1, hour = 0, minute = 0 } = part
+    return Date.UTC(year, month - 1, day, hour, minute) - Math.floor(instant / minuteMs) * minuteMs
   }
+
+  /** In the hour that a zone has twice, the first; in the one that it skips, as if it had not. */
+  function toInstant(local: number): Instant {
+    const hour = Math.floor(local / 3_600_000)
+    let offset = offsets.get(hour)
+    if (offset === undefined) {
+      offset = offsetAt(local - offsetAt(local - dayMs / 2))
+      if (offsets.size >= offsetsMax) offsets.clear()
+      offsets.set(hour, offset)
+    }
+    return local - offset
+  }
+
+  return toInstant
 }

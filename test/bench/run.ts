@@ -6,6 +6,7 @@ import { benchPolicy } from './policy/policy.ts'
 import { benchPowerDns } from './powerdns.ts'
 import { benchReconcile } from './reconcile.ts'
 import { benchRegister } from './register.ts'
+import { benchReplay } from './replay.ts'
 import { benchRfc2136 } from './rfc2136.ts'
 import { benchValidate } from './validate.ts'
 
@@ -18,6 +19,7 @@ await benchLdap()
 await benchMailHosts()
 await benchPowerDns()
 await benchRfc2136()
+await benchReplay()
 const register = await benchRegister()
 const one = register.appendOneByOne / register.bareOneByOne
 const batch = register.appendBatch / register.bareBatch

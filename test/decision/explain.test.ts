@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { policies } from '../../agent/decision/decide.ts'
 import { type ExplainQuery, explain } from '../../agent/decision/explain.ts'
 import { buildSnapshot } from '../../agent/decision/snapshot.ts'
+import type { EstateText } from '../../agent/manifest/schema-decisions.ts'
+import { at, toWorld } from '../../agent/policy-test/world.ts'
 import { estate } from '../decisions/tables.ts'
-import { at, type EstateText, toWorld } from '../decisions/world.ts'
 
 const world = toWorld(estate)
 const ask = (query: Omit<ExplainQuery, 'at'>, text: EstateText = estate) =>

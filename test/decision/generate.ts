@@ -1,8 +1,9 @@
 /** Seeded worlds and requests for the tests that compare and that mutate. The seed is printed, so that a failure can be had again. */
+
+import type { EstateText } from '../../agent/manifest/schema-decisions.ts'
 import type { Scope } from '../../agent/model/entity.ts'
 import { levers } from '../../agent/model/incident.ts'
 import type { PolicyRequest } from '../../agent/standards/policy-delegation.ts'
-import type { EstateText } from '../decisions/world.ts'
 
 export type Random = {
   /** Below 1. */

@@ -7,7 +7,7 @@ import { decide } from '../../agent/decision/decide.ts'
 import { buildImage } from '../../agent/decision/image.ts'
 import { readImage, removeImage, writeImage } from '../../agent/decision/image-file.ts'
 import { buildSnapshot, openSnapshot } from '../../agent/decision/snapshot.ts'
-import { at, toWorld } from '../decisions/world.ts'
+import { at, toWorld } from '../../agent/policy-test/world.ts'
 import { chooseSeed, createRandom, randomEstate, randomRequest } from './generate.ts'
 
 const origin = { register: 'a-register', size: 7 }

@@ -5,7 +5,7 @@
 import { expect, test } from 'vitest'
 import { decide } from '../../agent/decision/decide.ts'
 import { buildSnapshot } from '../../agent/decision/snapshot.ts'
-import { at, toWorld } from '../decisions/world.ts'
+import { at, toWorld } from '../../agent/policy-test/world.ts'
 import { chooseSeed, createRandom, randomEstate, randomRequest } from './generate.ts'
 import { decideNaively } from './naive.ts'
 

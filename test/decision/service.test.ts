@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { buildImage } from '../../agent/decision/image.ts'
 import { type PolicyService, ServiceFailure, startPolicyService } from '../../agent/decision/service.ts'
+import { toHolds, toWorld } from '../../agent/policy-test/world.ts'
 import { estate } from '../decisions/tables.ts'
-import { toHolds, toWorld } from '../decisions/world.ts'
 import { connectTo, readAnswers } from '../wire/client.ts'
 
 const lines = (login: string) =>

@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { buildNetworkSet } from '../../agent/decision/network.ts'
 import { findParty } from '../../agent/decision/party.ts'
 import { buildSnapshot, withHolds } from '../../agent/decision/snapshot.ts'
+import type { EstateText } from '../../agent/manifest/schema-decisions.ts'
+import { toHolds, toWorld } from '../../agent/policy-test/world.ts'
 import { estate } from '../decisions/tables.ts'
-import { type EstateText, toHolds, toWorld } from '../decisions/world.ts'
 
 const snapshot = buildSnapshot(toWorld(estate))
 

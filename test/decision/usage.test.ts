@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { decide } from '../../agent/decision/decide.ts'
 import { buildSnapshot } from '../../agent/decision/snapshot.ts'
 import { createUsage } from '../../agent/decision/usage.ts'
+import { at, toWorld } from '../../agent/policy-test/world.ts'
 import { estate } from '../decisions/tables.ts'
-import { at, toWorld } from '../decisions/world.ts'
 import { chooseSeed, createRandom } from './generate.ts'
 
 const second = 1_000

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 import { decide } from '../../agent/decision/decide.ts'
 import { PolicyServer } from '../../agent/decision/server.ts'
 import { buildSnapshot } from '../../agent/decision/snapshot.ts'
+import { at, toWorld } from '../../agent/policy-test/world.ts'
 import { createRequestReader, formatResponse, type PolicyRequest } from '../../agent/standards/policy-delegation.ts'
 import {
   chooseSeed,
@@ -16,7 +17,6 @@ import {
   randomRequest,
 } from '../decision/generate.ts'
 import { decideNaively } from '../decision/naive.ts'
-import { at, toWorld } from '../decisions/world.ts'
 import { exchange } from './client.ts'
 import { readNaively } from './naive-reader.ts'
 

@@ -9,10 +9,10 @@ import { type Decision, decide } from '../../agent/decision/decide.ts'
 import { lateMs } from '../../agent/decision/pace.ts'
 import { idleMs, PolicyServer, type PolicyServerOptions, partialMs } from '../../agent/decision/server.ts'
 import { buildSnapshot, withHolds } from '../../agent/decision/snapshot.ts'
+import { at, toHolds, toWorld } from '../../agent/policy-test/world.ts'
 import type { PolicyRequest } from '../../agent/standards/policy-delegation.ts'
 import { createRandom, formatRequest, randomRequest } from '../decision/generate.ts'
 import { estate } from '../decisions/tables.ts'
-import { at, toHolds, toWorld } from '../decisions/world.ts'
 import { connectTo, exchange, readAnswers, readToEnd } from './client.ts'
 
 const snapshot = buildSnapshot(toWorld(estate))

@@ -266,4 +266,28 @@ export const readingMessages = {
     'The configuration is not one Agent document',
     'The file must have exactly one document of kind Agent; it has {count}.',
   ),
+  'E-ESTATE-INSTITUTION': message(
+    'La institución no está en la tabla',
+    '«{name}» no está entre las instituciones de esta tabla ni de estate.yaml: {known}.',
+    'The institution is not in the table',
+    '"{name}" is not among the institutions of this table or of estate.yaml: {known}.',
+  ),
+  'E-ESTATE-DOMAIN': message(
+    'El dominio no está en la tabla',
+    '«{name}» no está entre los dominios de esta tabla ni de estate.yaml: {known}.',
+    'The domain is not in the table',
+    '"{name}" is not among the domains of this table or of estate.yaml: {known}.',
+  ),
+  'E-ESTATE-NONE': message(
+    'La tabla no tiene cuentas',
+    '«{title}» no trae dominios ni cuentas, y en su carpeta no hay estate.yaml. Póngalos en estate:, o pruébela sola o con --manifests.',
+    'The table has no accounts',
+    '"{title}" brings no domains or accounts, and there is no estate.yaml in its folder. Put them under estate:, or test it by itself or with --manifests.',
+  ),
+  'E-ESTATE-TWICE': message(
+    'La tabla trae sus propias cuentas',
+    '«{title}» trae dominios o cuentas, y los manifiestos dan otros. Quite --manifests, o pruebe una tabla que solo los use.',
+    'The table brings its own accounts',
+    '"{title}" brings domains or accounts, and the manifests give others. Leave --manifests out, or test a table that only uses them.',
+  ),
 } as const

@@ -1,6 +1,8 @@
 /** The estate and the questions of the policy benchmark: 50 accounts a domain, every second one national, a third of the mail abroad. */
+
+import type { EstateText } from '../../../agent/manifest/schema-decisions.ts'
+import { toWorld } from '../../../agent/policy-test/world.ts'
 import { createRandom, formatRequest } from '../../decision/generate.ts'
-import { type EstateText, toWorld } from '../../decisions/world.ts'
 
 export const accountsPerDomain = 50
 const correspondents = 100_000

@@ -1,74 +1,26 @@
-/** A small world from a table's `estate`: what the loader would make of manifests, without papers. */
-import { endOfDay } from '../../agent/core/clock.ts'
-import type { Place } from '../../agent/core/diagnostic.ts'
-import type { Access, Account, Exception, Institution, Language, MailDomain, Scope } from '../../agent/model/entity.ts'
-import { type Hold, type Lever, levers } from '../../agent/model/incident.ts'
-import { type Address, type DomainName, domainOf } from '../../agent/model/name.ts'
-import type { AgentConfig, DomainState, World, WorldAccount, WorldDomain } from '../../agent/model/world.ts'
-
-export type EstateText = {
-  readonly national?: Partial<AgentConfig['national']>
-  readonly modes?: AgentConfig['modes']
-  readonly limits?: Partial<AgentConfig['limits']>
-  readonly institutions: Readonly<
-    Record<
-      string,
-      {
-        readonly language?: Language
-        readonly networks?: readonly string[]
-        readonly servers?: readonly {
-          readonly networks: readonly string[]
-          readonly roles: readonly ('collect' | 'relay')[]
-        }[]
-      }
-    >
-  >
-  readonly domains: Readonly<
-    Record<
-      string,
-      {
-        readonly institution: string
-        readonly state?: DomainState
-        readonly inbound?: MailDomain['inboundWhenSuspended']
-        readonly collector?: string
-      }
-    >
-  >
-  readonly accounts: Readonly<
-    Record<
-      string,
-      {
-        readonly send?: Scope
-        readonly receive?: Scope
-        readonly access?: Access
-        readonly state?: DomainState
-        readonly aliases?: readonly string[]
-        /** `until` is the last day. */
-        readonly except?: readonly {
-          readonly send?: string
-          readonly receive?: string
-          readonly access?: Access
-          readonly until: string
-        }[]
-      }
-    >
-  >
-  readonly holds?: readonly {
-    readonly incident: string
-    readonly domain: string
-    readonly account?: string
-    readonly levers?: readonly Lever[]
-  }[]
-}
+/** A small world from a table's `estate`: what the loader would make of manifests, without papers. Pure. */
+import { endOfDay } from '../core/clock.ts'
+import type { Place } from '../core/diagnostic.ts'
+import type { EstateText } from '../manifest/schema-decisions.ts'
+import type { Path } from '../manifest/tree.ts'
+import type { Account, Exception, Institution, MailDomain } from '../model/entity.ts'
+import { type Hold, levers } from '../model/incident.ts'
+import { type Address, type DomainName, domainOf } from '../model/name.ts'
+import type { AgentConfig, World, WorldAccount, WorldDomain } from '../model/world.ts'
 
 export const timeZone = 'America/Havana'
 export const at = Date.parse('2026-06-15T12:00:00Z')
 
-let line = 0
-/** Each thing on a line of its own, so that a test can tell which one was named. */
-function nextPlace(): Place {
-  line += 1
-  return { file: 'estate.yaml', line, column: 3 }
+/** Where something of the estate stands: `['accounts', 'a@b.example', 'send']`. */
+export type Placer = (path: Path) => Place
+
+/** For an estate that no file holds: each thing on a line of its own, so that it can be told which one was named. */
+function countingPlacer(): Placer {
+  let line = 0
+  return () => {
+    line += 1
+    return { file: 'estate.yaml', line, column: 3 }
+  }
 }
 
 export function toHolds(estate: EstateText): Hold[] {
@@ -80,15 +32,14 @@ export function toHolds(estate: EstateText): Hold[] {
   }))
 }
 
-export function toWorld(estate: EstateText): World {
-  line = 0
+export function toWorld(estate: EstateText, place: Placer = countingPlacer()): World {
   const holds = toHolds(estate)
   const institutions = new Map(
-    Object.entries(estate.institutions).map(([name, text]) => [name, toInstitution(name, text)]),
+    Object.entries(estate.institutions).map(([name, text]) => [name, toInstitution(name, text, place)]),
   )
   const domains = new Map<DomainName, WorldDomain>()
   for (const [name, text] of Object.entries(estate.domains)) {
-    const domain = toDomain(name as DomainName, text)
+    const domain = toDomain(name as DomainName, text, place)
     const own = holds.filter(hold => hold.scope.domain === name && hold.scope.account === null)
     const state = text.state ?? (own.length > 0 ? 'suspended' : 'active')
     domains.set(domain.name, { domain, state, holds: own, blockedBy: [], leaving: false })
@@ -97,7 +48,7 @@ export function toWorld(estate: EstateText): World {
   for (const [address, text] of Object.entries(estate.accounts)) {
     const domain = domains.get(domainOf(address as Address))
     if (domain === undefined) throw new Error(`no domain for ${address}`)
-    const account = toAccount(address as Address, text, domain.domain)
+    const account = toAccount(address as Address, text, domain.domain, place)
     const own = holds.filter(hold => hold.scope.account === address)
     // As the world joins them: the domain's own end is the account's.
     const fallen = domain.state === 'withdrawn' || domain.state === 'blocked' ? domain.state : undefined
@@ -117,7 +68,22 @@ export function toWorld(estate: EstateText): World {
   }
 }
 
-function toInstitution(name: string, text: EstateText['institutions'][string]): Institution {
+/** A world of manifests under what a table says beside accounts: what is national, modes, limits, and holds of its own. */
+export function withCircumstances(
+  world: World,
+  { national, modes, limits }: EstateText,
+  holds: readonly Hold[],
+): World {
+  const config = {
+    ...world.config,
+    national: { ...world.config.national, ...national } as AgentConfig['national'],
+    modes: { ...world.config.modes, ...modes },
+    limits: { ...world.config.limits, ...limits },
+  }
+  return { ...world, config, holds: [...world.holds, ...holds] }
+}
+
+function toInstitution(name: string, text: EstateText['institutions'][string], place: Placer): Institution {
   const nobody = { name: '', email: null, phone: null }
   return {
     name,
@@ -133,11 +99,11 @@ function toInstitution(name: string, text: EstateText['institutions'][string]): 
       roles,
     })),
     contractUntil: null,
-    place: nextPlace(),
+    place: place(['institutions', name]),
   }
 }
 
-function toDomain(name: DomainName, text: EstateText['domains'][string]): MailDomain {
+function toDomain(name: DomainName, text: EstateText['domains'][string], place: Placer): MailDomain {
   return {
     name,
     institution: text.institution,
@@ -149,11 +115,11 @@ function toDomain(name: DomainName, text: EstateText['domains'][string]): MailDo
     inboundWhenSuspended: text.inbound ?? 'defer',
     ttl: 3600,
     extra: [],
-    place: nextPlace(),
+    place: place(['domains', name]),
   }
 }
 
-function toAccount(address: Address, text: EstateText['accounts'][string], domain: MailDomain): Account {
+function toAccount(address: Address, text: EstateText['accounts'][string], domain: MailDomain, place: Placer): Account {
   return {
     address,
     domain: domain.name,
@@ -168,22 +134,23 @@ function toAccount(address: Address, text: EstateText['accounts'][string], domai
     receive: text.receive ?? 'international',
     access: text.access ?? 'institution',
     aliases: (text.aliases ?? []).map(alias => `${alias}@${domain.name}` as Address),
-    exceptions: (text.except ?? []).map(toException),
+    exceptions: (text.except ?? []).map((text, index) =>
+      toException(text, place(['accounts', address, 'except', index])),
+    ),
     quotaBytes: 1,
-    place: nextPlace(),
+    place: place(['accounts', address]),
     places: Object.fromEntries(
-      (['send', 'receive', 'access', 'state'] as const).filter(key => text[key]).map(key => [key, nextPlace()]),
+      (['send', 'receive', 'access', 'state'] as const)
+        .filter(key => text[key])
+        .map(key => [key, place(['accounts', address, key])]),
     ),
   }
 }
 
-function toException({
-  send,
-  receive,
-  access,
-  until,
-}: NonNullable<EstateText['accounts'][string]['except']>[number]): Exception {
-  const base = { request: 'SC-2', until: endOfDay(until, timeZone), place: nextPlace() }
+type ExceptionText = NonNullable<EstateText['accounts'][string]['except']>[number]
+
+function toException({ send, receive, access, until }: ExceptionText, place: Place): Exception {
+  const base = { request: 'SC-2', until: endOfDay(until, timeZone), place }
   if (access !== undefined) return { ...base, kind: 'access', access }
   return send === undefined
     ? { ...base, kind: 'receive', target: receive ?? '' }

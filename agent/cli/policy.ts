@@ -1,0 +1,23 @@
+/** `policy`: what operators do with the policies of the live decision. One command, one file. */
+import type { Command } from 'commander'
+import type { Act, Declare } from './declare.ts'
+import type { Io } from './io.ts'
+import { policyTestCommand } from './policy-test.ts'
+import type { WorldReader } from './worlds.ts'
+
+export function policyCommands(
+  program: Command,
+  declare: Declare,
+  act: Act,
+  io: Io,
+  lent: { readonly worlds: WorldReader },
+): void {
+  const parent = program.command('policy').description(io.say('policy'))
+  act(
+    declare(parent, 'test <file...>', io.say('policyTest')).option(
+      '--manifests <folder>',
+      io.say('policyTestManifests'),
+    ),
+    (files, options) => policyTestCommand(io, lent.worlds, files, options),
+  )
+}
