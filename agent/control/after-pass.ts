@@ -36,6 +36,24 @@ export async function afterPass(
   return [...failures, ...unread]
 }
 
+/**
+ * For a suspension, beside the pass that the directory waits for: sessions, caches and queues are closed at once, and the
+ * levers that no directory has a part in are proved. The pass ends with another look at all of it.
+ */
+export async function closeAtOnce({ engine, live, hosts }: AfterPassParts, signal: AbortSignal): Promise<void> {
+  const { reports } = await workMailDoors(engine, hosts, signal)
+  await recordDoors(engine, reports)
+  const probed: Probed = { world: engine.world(), standing: null, live }
+  await recordProbes({ engine, reports, probed }, lever => directoryDoors[lever] === undefined)
+}
+
+async function recordDoors(engine: Engine, reports: readonly DoorReport[]): Promise<void> {
+  const by = byDaemon(engine)
+  await engine.append([...reopenedEntries(reports, by.at), ...doorEntries(engine.history.incidents, reports, by)])
+}
+
+const byDaemon = (engine: Engine) => ({ actor: daemonActor, at: engine.parts.clock.now() })
+
 type Looked = {
   readonly engine: Engine
   readonly live: LivePolicy | null
@@ -44,12 +62,10 @@ type Looked = {
 
 /** @returns why the directory could not be asked, if so: its levers count as failed then, and everything else goes on. */
 async function recordLevers({ engine, live, reports }: Looked, signal: AbortSignal): Promise<readonly string[]> {
-  const by = { actor: daemonActor, at: engine.parts.clock.now() }
-  await engine.append([...reopenedEntries(reports, by.at), ...doorEntries(engine.history.incidents, reports, by)])
-  const open = openIncidents(engine.history.incidents).filter(({ drill }) => !drill)
-  const world = engine.world()
-  const domains = [...new Set(open.map(incident => incident.scope.domain))]
+  await recordDoors(engine, reports)
+  const domains = [...new Set(realIncidents(engine).map(incident => incident.scope.domain))]
   if (domains.length === 0) return []
+  const world = engine.world()
   const failures: string[] = []
   const observed = await engine.parts.providers
     .get('directory')
@@ -62,18 +78,26 @@ async function recordLevers({ engine, live, reports }: Looked, signal: AbortSign
   const standing = observed
     ? new Map(observed.map(({ resource }) => [`${resource.kind}:${resource.key}`, resource]))
     : null
-  const probed: Probed = { world, standing, live }
+  await recordProbes({ engine, reports, probed: { world, standing, live } }, () => true)
+  return failures
+}
+
+const realIncidents = (engine: Engine) => openIncidents(engine.history.incidents).filter(({ drill }) => !drill)
+
+async function recordProbes(
+  { engine, reports, probed }: Pick<Looked, 'engine' | 'reports'> & { readonly probed: Probed },
+  isDue: (lever: Lever) => boolean,
+): Promise<void> {
   const found = await Promise.all(
-    open.flatMap(incident =>
-      incident.levers.map(async lever => {
+    realIncidents(engine).flatMap(incident =>
+      incident.levers.filter(isDue).map(async lever => {
         const own = reports.filter(report => report.incident === incident.id)
         const state = isOpenOnHosts(lever, own) ? ('failed' as const) : await probe(lever, incident, probed)
         return { incident: incident.id, lever, state }
       }),
     ),
   )
-  await engine.append(leverEntries(engine.history.incidents, found, by))
-  return failures
+  await engine.append(leverEntries(engine.history.incidents, found, byDaemon(engine)))
 }
 
 type Probed = {
@@ -84,21 +108,18 @@ type Probed = {
   readonly live: LivePolicy | null
 }
 
+/** The door in the directory that a lever closes; the others close live decisions alone. */
+const directoryDoors: Readonly<Partial<Record<Lever, 'login' | 'collection' | 'administrator'>>> = {
+  login: 'login',
+  submission: 'login',
+  collection: 'collection',
+  administrator: 'administrator',
+}
+
 async function probe(lever: Lever, incident: Incident, probed: Probed): Promise<LeverState> {
-  switch (lever) {
-    case 'send':
-    case 'relay':
-      return probeLive(probed, incident, 'send')
-    case 'receive':
-      return probeLive(probed, incident, 'receive')
-    case 'login':
-    case 'submission':
-      return probeDirectory(probed, incident, 'login')
-    case 'collection':
-      return probeDirectory(probed, incident, 'collection')
-    case 'administrator':
-      return probeDirectory(probed, incident, 'administrator')
-  }
+  const door = directoryDoors[lever]
+  if (door !== undefined) return probeDirectory(probed, incident, door)
+  return probeLive(probed, incident, lever === 'receive' ? 'receive' : 'send')
 }
 
 /** Asks the live decision as Postfix would, in the name of an account of the scope. */

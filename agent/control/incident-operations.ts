@@ -24,7 +24,7 @@ import type { ProviderName } from '../model/resource.ts'
 import { isProvisioned, type World } from '../model/world.ts'
 import type { Acceptance } from '../plan/guards.ts'
 import { generatePassword, hashPassword } from '../standards/password.ts'
-import { afterPass } from './after-pass.ts'
+import { afterPass, closeAtOnce } from './after-pass.ts'
 import { incidentSummaries, incidentView } from './incident-views.ts'
 import type { Operation, OperationContext, OperationRow } from './operation.ts'
 import type { OperationResult } from './protocol.ts'
@@ -91,6 +91,9 @@ function word(value: unknown): string {
 
 /** A witness that has not answered by then is said to be behind; the daemon goes on trying. */
 const witnessMsMax = 3_000
+
+/** A plan over thousands of accounts is work for this thread, and the mail hosts are closed in less; nobody waits for a slow one. */
+const headStartMs = 500
 
 /** Whether the work was done within that time; it goes on either way. */
 async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
@@ -166,6 +169,9 @@ async function moveDoors(
   const { engine, caller, signal } = context
   const incident = id === null ? undefined : engine.history.incidents.byId.get(id)
   const touched = incident?.scope.domain ?? domain
+  // Nobody's session waits for the turn of the directory, which may have a walk over thousands of accounts before it.
+  const closed = incident?.ended === null && !incident.drill ? closeAtOnce(context, signal) : Promise.resolve()
+  closed.catch(() => {}) // It is thrown where it is waited for.
   return engine.parts.queue.add('incident', async () => {
     let trouble: string | undefined
     let beside: string | undefined
@@ -176,6 +182,7 @@ async function moveDoors(
     }
     try {
       if (incident?.drill !== true) {
+        await within(headStartMs, closed)
         const scope = { domains: touched === undefined ? [] : [touched] }
         const acceptance = acceptanceOf(incident)
         const report = await engine.reconcile({ lane: 'incident', scope, actor: caller.actor, signal, acceptance })
@@ -183,12 +190,14 @@ async function moveDoors(
           if (result !== 'applied') note(ref.provider, `${ref.kind} ${ref.key}: ${detail ?? result}`)
         for (const { provider, detail } of report.unreached) note(provider, detail)
       }
-      const failures = await afterPass(context, signal)
-      trouble ??= failures[0]
     } catch (error) {
       if (!(error instanceof ProviderFailure)) throw error
       trouble = error.message
     }
+    // The mail hosts are closed, and looked at, whatever became of the directory.
+    await closed
+    const failures = await afterPass(context, signal)
+    trouble ??= failures[0]
     if (touched !== undefined && incident?.drill !== true) context.verifyLater([touched])
     // What waited for the end of the incident is due now, elsewhere too.
     if (trouble !== undefined || beside !== undefined || incident?.ended != null) context.retry()

@@ -22,12 +22,30 @@ import type { Engine } from '../reconcile/engine.ts'
 
 export type DoorWork = { readonly reports: readonly DoorReport[]; readonly failures: readonly string[] }
 
+/** Who works on a host: a suspension does not wait for a pass, and two must not race on one file or one queue. */
+const turns = new WeakMap<MailHost, Promise<unknown>>()
+
+function inTurn<T>(host: MailHost, work: () => Promise<T>): Promise<T> {
+  const before = turns.get(host) ?? Promise.resolve()
+  const turn = before.then(work, work)
+  turns.set(host, turn)
+  return turn
+}
+
 /** Closes what every open hold wants closed, and opens what ended incidents let go. */
 export async function workMailDoors(
   engine: Engine,
   hosts: readonly MailHost[],
   signal: AbortSignal,
 ): Promise<DoorWork> {
+  const done = await Promise.all(
+    hosts.map(host => inTurn(host, () => workHost(host, workOf(engine), signal, engine.parts.log))),
+  )
+  return { reports: done.flatMap(({ reports }) => reports), failures: done.flatMap(({ failures }) => failures) }
+}
+
+/** As it is when its turn has come: what waited must not open what was closed meanwhile. */
+function workOf(engine: Engine): Work {
   const { incidents } = engine.history
   const holds = openHolds(incidents)
   const { domains } = engine.world()
@@ -35,11 +53,7 @@ export async function workMailDoors(
   const opening = queuesToOpen(incidents, holds).map(
     ({ id, scope }): DoorTask => ({ incident: id, scope, doors: ['queue'] }),
   )
-  const denied = deniedDomains(holds)
-  const done = await Promise.all(
-    hosts.map(host => workHost(host, { closing, opening, denied, incidents }, signal, engine.parts.log)),
-  )
-  return { reports: done.flatMap(({ reports }) => reports), failures: done.flatMap(({ failures }) => failures) }
+  return { closing, opening, denied: deniedDomains(holds), incidents }
 }
 
 type Work = {

@@ -8,6 +8,7 @@ import { benchReconcile } from './reconcile.ts'
 import { benchRegister } from './register.ts'
 import { benchReplay } from './replay.ts'
 import { benchRfc2136 } from './rfc2136.ts'
+import { benchSuspend } from './suspend.ts'
 import { benchValidate } from './validate.ts'
 
 const validate = await benchValidate()
@@ -20,6 +21,7 @@ await benchMailHosts()
 await benchPowerDns()
 await benchRfc2136()
 await benchReplay()
+await benchSuspend()
 const register = await benchRegister()
 const one = register.appendOneByOne / register.bareOneByOne
 const batch = register.appendBatch / register.bareBatch
