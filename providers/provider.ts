@@ -188,6 +188,10 @@ export interface MailHost extends AsyncDisposable {
   close(scope: HoldScope, doors: readonly MailDoor[], signal: AbortSignal): Promise<readonly DoorState[]>
   /** What in the host's configuration keeps the levers from working; changes nothing. Absent where nothing is known of it. */
   examine?(signal: AbortSignal): Promise<readonly HostFinding[]>
+  /** Live sessions of a scope by user name; absent where the host keeps none. */
+  sessions?(scope: HoldScope, signal: AbortSignal): Promise<ReadonlyMap<string, number>>
+  /** What of a scope waits in its queue, held or not, without content; absent where the host has none. */
+  messages?(scope: HoldScope, signal: AbortSignal): Promise<readonly QueuedMessage[]>
   /** Closes every login of a domain by one line, beside the directory; absent where the host has no such file. */
   readonly logins?: DomainLogins
   /** Lets held mail of the scope go on; a host without a queue has nothing to open. */

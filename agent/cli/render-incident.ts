@@ -16,24 +16,32 @@ function leverLines(json: Json, say: Say, paint: Paint): string[] {
   return levers.map(([lever, state]) => paint(leverStyles[state] ?? 'change', say('leverLine', { lever, state })))
 }
 
-const dryTexts: Readonly<Record<string, TextKey>> = {
-  scope: 'dryScope',
-  accounts: 'dryAccounts',
-  aliases: 'dryAliases',
-  inbound: 'dryInbound',
-  told: 'dryTold',
+/** What a suspension would touch; what nobody could count is said to be unknown. */
+function renderDryRun(json: Json, say: Say, paint: Paint): string[] {
+  const count = (value: unknown) => (value === null || value === undefined ? say('dryUnknown') : text(value))
+  const { queued, sessions, people, lists, told, unanswered } = json as {
+    queued: Record<string, number> | null
+    sessions: number | null
+    people: number | null
+  } & Record<'lists' | 'told' | 'unanswered', readonly string[]>
+  const line = (name: TextKey, value: string) => say('dryLine', { name: say(name), value })
+  return [
+    say('dryRun'),
+    line('dryScope', text(json['scope'])),
+    line('dryAccounts', text(json['accounts'])),
+    line('dryAliases', text(json['aliases'])),
+    line('drySessions', sessions === null ? count(null) : say('drySessionsOf', { sessions, people: people ?? 0 })),
+    line('dryQueued', queued === null ? count(null) : say('dryQueuedOf', queued)),
+    line('dryInbound', text(json['inbound'])),
+    ...(lists.length > 0 ? [line('dryLists', lists.join(', '))] : []),
+    line('dryTold', told.join(', ')),
+    ...unanswered.map(why => paint('warn', `  ${why}`)),
+  ]
 }
 
 export function renderSuspension(json: Json, say: Say, paint: Paint): string[] {
   if (json['needsSecond'] === true) return [paint('warn', say('needsSecond'))]
-  if (json['dryRun'] === true)
-    return [
-      say('dryRun'),
-      ...Object.entries(dryTexts).map(([key, name]) => {
-        const value = json[key]
-        return say('dryLine', { name: say(name), value: text(Array.isArray(value) ? value.join(', ') : value) })
-      }),
-    ]
+  if (json['dryRun'] === true) return renderDryRun(json, say, paint)
   if (json['drill'] === true) return [paint('warn', say('drill', { incident: text(json['incident']) }))]
   const { incident, already, scope } = json
   if (incident === null || incident === undefined) return [say('done')]

@@ -21,10 +21,11 @@ import { suggest } from '../manifest/suggest.ts'
 import type { HoldScope } from '../model/incident.ts'
 import { domainOf, parseAddress, parseDomainName } from '../model/name.ts'
 import type { ProviderName } from '../model/resource.ts'
-import { isProvisioned, type World } from '../model/world.ts'
+import type { World } from '../model/world.ts'
 import type { Acceptance } from '../plan/guards.ts'
 import { generatePassword, hashPassword } from '../standards/password.ts'
 import { afterPass, closeAtOnce } from './after-pass.ts'
+import { blastRadius } from './blast-radius.ts'
 import { incidentSummaries, incidentView } from './incident-views.ts'
 import type { Operation, OperationContext, OperationRow } from './operation.ts'
 import type { OperationResult } from './protocol.ts'
@@ -223,32 +224,18 @@ const suspendOperation: Operation = async (args, context) => {
   const judge = () => suspend(context.engine.history.incidents, request, actContext(context))
   const result = judge()
   if (!result.ok) return refusedResult(result.exit, result.refusals, context.caller.language)
-  if (args['dryRun'] === true)
-    return { exit: 0, json: { version: 1, dryRun: true, ...blastRadius(request.scope, context) } }
+  if (args['dryRun'] === true) return dryRun(request.scope.trim(), context)
   const done = await carryOut(judge, context, 'move')
   const states = Object.values((done.json['levers'] ?? {}) as Record<string, string>)
   const exit = states.includes('failed') ? 1 : done.exit
   return { exit, json: { ...done.json, scope: request.scope, drill, dryRun: false } }
 }
 
-/** What a suspension would touch (P1), from the world alone. */
-function blastRadius(text: string, context: OperationContext): Record<string, unknown> {
+async function dryRun(text: string, context: OperationContext): Promise<OperationResult> {
   const world = context.engine.world()
-  const scope = resolveScope(world, text.trim()) ?? unknownScope(context, text.trim())
-  const domain = scope === undefined ? undefined : world.domains.get(scope.domain)
-  const institution = domain === undefined ? undefined : world.institutions.get(domain.domain.institution)
-  const accounts = [...world.accounts.values()].filter(({ account, state }) => {
-    const covered = scope?.account === null ? account.domain === scope.domain : account.address === scope?.account
-    return covered && isProvisioned(state)
-  })
-  const people = [institution?.director, institution?.representative, { email: world.config.operator.security }]
-  return {
-    scope: text,
-    accounts: accounts.length,
-    aliases: accounts.reduce((sum, { account }) => sum + account.aliases.length, 0),
-    inbound: domain?.domain.inboundWhenSuspended ?? 'defer',
-    told: people.flatMap(person => person?.email ?? []),
-  }
+  const scope = resolveScope(world, text) ?? unknownScope(context, text)
+  const touched = await blastRadius(scope, world, context.hosts, context.signal)
+  return { exit: 0, json: { version: 1, dryRun: true, scope: text, ...touched } }
 }
 
 const list: Operation = async (args, { engine }) => ({

@@ -96,6 +96,26 @@ describeServers('the doors of mail hosts', whyNoServers, () => {
     }
   })
 
+  test('a dry run counts the sessions and the mail that would be closed, and closes none', async () => {
+    const before = queueOf(bench)
+    const { exit, json } = await estate.json(['suspend', 'hcg.sld.cu', '--class', 'spam', '--reason', 'x', '--dry-run'])
+    expect({ exit, json }).toMatchObject({
+      exit: 0,
+      json: {
+        accounts: 2,
+        sessions: 2,
+        people: 1,
+        queued: { outgoing: 2, incoming: 0, inside: 0, held: 0 },
+        unanswered: [],
+        told: expect.arrayContaining(['director-hospital@directores.example']),
+      },
+    })
+    expect(queueOf(bench)).toEqual(before)
+    expect(open().length).toBe(3)
+    const shown = await estate.cli(['suspend', ours, '--class', 'spam', '--reason', 'x', '--dry-run', '--lang', 'es'])
+    expect(shown.out).toMatch(/sesiones abiertas: 2 de 1 persona\n/)
+  })
+
   test('suspend ends the sessions, denies the domain, holds its mail; the neighbour goes on', async () => {
     const { exit, json } = await estate.json(['suspend', 'hcg.sld.cu', '--class', 'spam', '--reason', 'x'])
     expect({ exit, trouble: json.trouble }).toEqual({ exit: 0, trouble: undefined })
