@@ -3,6 +3,7 @@ import { benchLdap } from './ldap.ts'
 import { benchMailHosts } from './mail-hosts.ts'
 import { benchPlan } from './plan.ts'
 import { benchPolicy } from './policy/policy.ts'
+import { benchPostfix } from './policy/postfix.ts'
 import { benchPowerDns } from './powerdns.ts'
 import { benchReconcile } from './reconcile.ts'
 import { benchRegister } from './register.ts'
@@ -14,6 +15,7 @@ import { benchValidate } from './validate.ts'
 const validate = await benchValidate()
 console.log(`${validate.name}: ${validate.ratio.toFixed(2)} of the YAML library alone   ${validate.detail}`)
 await benchPolicy()
+await benchPostfix()
 await benchReconcile()
 await benchPlan()
 await benchLdap()

@@ -12,7 +12,8 @@ const abroadShare = 0.3
 const domainOf = (index: number) => `dominio${index}.sld.cu`
 const networkOf = (index: number) => `10.${(index >> 8) % 250}.${index & 255}`
 
-export function worldOf(accountsCount: number) {
+/** @param more addresses of one domain more. */
+export function worldOf(accountsCount: number, more: readonly string[] = []) {
   const institutions: Record<string, EstateText['institutions'][string]> = {}
   const domains: Record<string, EstateText['domains'][string]> = {}
   const accounts: Record<string, EstateText['accounts'][string]> = {}
@@ -21,6 +22,10 @@ export function worldOf(accountsCount: number) {
     domains[domainOf(index)] = { institution: `institucion${index}` }
     for (let count = 0; count < accountsPerDomain; count += 1)
       accounts[`cuenta${count}@${domainOf(index)}`] = { send: count % 2 === 0 ? 'national' : 'international' }
+  }
+  for (const address of more) {
+    domains[address.slice(address.indexOf('@') + 1)] = { institution: 'institucion0' }
+    accounts[address] = { receive: 'international' }
   }
   const limits = { recipientsPerHour: 1_000_000, recipientsPerDay: 1_000_000 }
   return toWorld({ institutions, domains, accounts, limits, national: { networks: ['200.55.128.0/18'] } })

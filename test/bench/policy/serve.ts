@@ -1,6 +1,6 @@
 /**
- * The servers of the policy benchmark, each in a process of its own: `image ACCOUNTS FILE` makes the tables, `ours ADDRESS
- * FILE` is the shipped service with them, `null ADDRESS` answers DUNNO and reads nothing. Prints one line when it is ready.
+ * The servers of the policy benchmark, each in a process of its own: `image ACCOUNTS FILE [ADDRESSES]` makes the tables, `ours
+ * ADDRESS FILE` is the shipped service with them, `null ADDRESS` answers DUNNO and reads nothing. Prints one line when it is ready.
  */
 import { createServer } from 'node:net'
 import { buildImage } from '../../../agent/decision/image.ts'
@@ -8,10 +8,10 @@ import { readImage, writeImage } from '../../../agent/decision/image-file.ts'
 import { startPolicyService } from '../../../agent/decision/service.ts'
 import { worldOf } from './estate.ts'
 
-const [, , role, first = '', second = ''] = process.argv
+const [, , role, first = '', second = '', third = ''] = process.argv
 
-async function makeImage(accountsCount: number, file: string): Promise<void> {
-  const world = worldOf(accountsCount)
+async function makeImage(accountsCount: number, file: string, more: readonly string[]): Promise<void> {
+  const world = worldOf(accountsCount, more)
   const startedAt = performance.now()
   const image = buildImage(world)
   const buildMs = performance.now() - startedAt
@@ -56,6 +56,6 @@ function serveNothing(address: string): void {
   else server.listen(Number(address.split(':')[1]), '127.0.0.1', ready)
 }
 
-if (role === 'image') await makeImage(Number(first), second)
+if (role === 'image') await makeImage(Number(first), second, third.split(',').filter(Boolean))
 else if (role === 'ours') await serveOurs(first, second)
 else serveNothing(first)
