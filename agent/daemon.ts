@@ -74,7 +74,7 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
     log.write('error', 'no decision is answered and nothing is applied until the register is put right', {
       see: 'mailwarden register verify',
     })
-    await new Promise<void>(resolve => stop.signal.addEventListener('abort', () => resolve()))
+    if (!stop.signal.aborted) await new Promise<void>(resolve => stop.signal.addEventListener('abort', () => resolve()))
   }
   log.write('info', 'stopping')
   await new Promise(resolve => control.close(resolve))

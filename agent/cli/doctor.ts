@@ -146,7 +146,9 @@ async function daemonChecks(config: AgentConfig, io: Io, local: LocalRunner): Pr
   }
   checks.push(check('manifests', errors === 0, manifests, 'warn'))
   if (up !== undefined)
-    for (const address of config.listen.policy)
+    for (const { on: address } of config.listen.policy) {
+      // Where systemd listens, only it knows.
+      if (address.startsWith('systemd:')) continue
       checks.push(
         check('policy-service', await reachable(address), {
           name: say('doctorPolicy', { address }),
@@ -154,6 +156,7 @@ async function daemonChecks(config: AgentConfig, io: Io, local: LocalRunner): Pr
           bad: say('doctorPolicyBad'),
         }),
       )
+    }
   return checks
 }
 

@@ -27,7 +27,11 @@ if (major > 24 || (major === 24 && minor >= 15)) {
     )
     process.exitCode = 70
   } else {
-    const child = spawn(newer, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' })
+    // Sockets that systemd holds open for this process are meant for the one that does its work.
+    const passed = process.env.LISTEN_PID === String(process.pid) ? Number(process.env.LISTEN_FDS) || 0 : 0
+    const env = passed > 0 ? { ...process.env, LISTEN_PID: `parent:${process.pid}` } : process.env
+    const stdio = Array.from({ length: 3 + passed }, (_, fd) => (fd < 3 ? 'inherit' : fd))
+    const child = spawn(newer, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio, env })
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
     child.on('exit', (code, signal) => {
       process.exitCode = code ?? (signal === null ? 70 : 128 + 15)

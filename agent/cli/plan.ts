@@ -97,6 +97,7 @@ type ExplainOptions = GlobalOptions & {
   client?: string
   login?: string
   at?: string
+  listener?: string
 }
 
 export async function explainCommand(
@@ -118,12 +119,13 @@ export async function explainCommand(
       : parseInstant(/^\d{4}-\d\d-\d\d$/.test(options.at) ? `${options.at}T12:00:00Z` : options.at)
   if (options.at !== undefined && at === undefined)
     throw new CommandFailure(exits.usage, io.say('noInstant', { option: '--at', text: options.at }))
-  const { sender, client } = options
+  const { sender, client, listener } = options
   const args = {
     recipient,
     ...(login && { login }),
     ...(sender !== undefined && { sender }),
     ...(client && { client }),
+    ...(listener !== undefined && { listener }),
     ...(at && { at }),
   }
   const result = await call(io, local, options, 'explain', args)

@@ -143,7 +143,8 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
       .option('--recipient <address>')
       .option('--client <address>')
       .option('--login <login>')
-      .option('--at <instant>'),
+      .option('--at <instant>')
+      .option('--listener <address>', say('explainListener')),
     (words, options) => explainCommand(io, local, words, options),
   )
   act(command(program, 'forecast', say('forecast')).option('--until <day>', say('forecastUntil')), (_, options) =>

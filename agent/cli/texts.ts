@@ -238,6 +238,7 @@ const en = {
   forecastTotal: '{count} {count:finding|findings} until {until} that {count:is|are} not there today',
   noUntil: '--until {text}: it takes days (30d) or a day (2026-12-31), at most {max} days ahead',
   metrics: 'numbers for a monitor, in the text format of Prometheus',
+  explainListener: 'as it is asked at this address of the policy service, which may have modes of its own',
   explainUsage:
     'usage: mailwarden explain LOGIN RECIPIENT, or: explain --sender S --recipient R [--client IP] [--login L] [--at INSTANT]',
   noRegister: '{file}: there is no register yet; the first "run" or "apply" makes it',
@@ -540,6 +541,7 @@ const es: Texts = {
   forecastTotal: '{count} {count:hallazgo|hallazgos} hasta el {until} que hoy no {count:está|están}',
   noUntil: '--until {text}: son días (30d) o un día (2026-12-31), como mucho {max} días por delante',
   metrics: 'números para un monitor, en el formato de texto de Prometheus',
+  explainListener: 'como se pregunta en esta dirección del servicio de políticas, que puede tener modos propios',
   explainUsage:
     'uso: mailwarden explain CUENTA DESTINATARIO, o bien: explain --sender S --recipient R [--client IP] [--login L] [--at INSTANTE]',
   noRegister: '{file}: todavía no hay registro; lo crea el primer «run» o «apply»',

@@ -142,9 +142,12 @@ export async function createLivePolicy(parts: {
   return policy
 }
 
-async function listenOn(service: PolicyService, addresses: readonly string[]): Promise<readonly string[]> {
+async function listenOn(
+  service: PolicyService,
+  listeners: AgentConfig['listen']['policy'],
+): Promise<readonly string[]> {
   try {
-    return await service.listen(addresses)
+    return await service.listen(listeners)
   } catch (error) {
     await service.close()
     const why = error instanceof Error ? error.message : String(error)

@@ -5,7 +5,8 @@
 
 import { ProviderFailure, type Scope } from '../../providers/provider.ts'
 import { explain } from '../decision/explain.ts'
-import { buildSnapshot } from '../decision/snapshot.ts'
+import { buildSnapshot, withModes } from '../decision/snapshot.ts'
+import { suggest } from '../manifest/suggest.ts'
 import type { Plan } from '../model/change.ts'
 import type { Language } from '../model/entity.ts'
 import type { DomainName } from '../model/name.ts'
@@ -180,8 +181,16 @@ const status: Operation = async (_, context) => {
   return { exit: checks.every(check => check.ok) ? trusted : 69, json }
 }
 
-const explainOperation: Operation = async (args, { engine }) => {
-  const snapshot = buildSnapshot(engine.world())
+const explainOperation: Operation = async (args, { engine, caller }) => {
+  const listeners = engine.parts.config.listen.policy
+  const on = args['listener']
+  const listener = listeners.find(one => one.on === on)
+  if (on !== undefined && listener === undefined) {
+    const known = listeners.map(one => one.on)
+    const values = { listener: String(on), known: known.join(', ') }
+    return refuse(65, 'E-LISTENER', values, caller.language, suggest(String(on), known))
+  }
+  const snapshot = withModes(buildSnapshot(engine.world()), listener?.modes ?? {})
   const at = typeof args['at'] === 'number' ? args['at'] : engine.parts.clock.now()
   const text = (key: string) => (typeof args[key] === 'string' ? { [key]: args[key] } : {})
   const query = {

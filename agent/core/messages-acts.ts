@@ -53,6 +53,12 @@ export const actMessages = {
     'The points to mend are missing',
     'A report is returned with what has to be mended, up to 2000 characters.',
   ),
+  'E-LISTENER': message(
+    'Ahí no escucha el servicio de políticas',
+    '«{listener}» no está en `listen.policy` de la configuración. Están: {known}.',
+    'The policy service does not listen there',
+    '"{listener}" is not in `listen.policy` of the configuration. There are: {known}.',
+  ),
   'E-INCIDENT-UNKNOWN': message(
     'Incidente desconocido',
     'No existe el incidente «{incident}». Véalos con: mailwarden incident list --all.',

@@ -1,10 +1,15 @@
-/** Addresses that the policy service listens on: `host:port`, `[::1]:port`, `unix:/path`. A stale unix socket is replaced. */
+/**
+ * Addresses that the policy service listens on: `host:port`, `[::1]:port`, `unix:/path`, `systemd:name`. A stale unix socket
+ * is replaced.
+ */
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import { createConnection, type Server } from 'node:net'
 
 export type ListenAddress =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | { readonly kind: 'unix'; readonly path: string }
+  /** Sockets that are open already, under this name; see `inherited.ts`. */
+  | { readonly kind: 'systemd'; readonly name: string }
 
 /** Postfix connects with each of its processes at once after a restart: a short queue would stall a burst for seconds. */
 const backlog = 512
@@ -16,6 +21,8 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
     const path = text.slice('unix:'.length)
     return path === '' ? undefined : { kind: 'unix', path }
   }
+  const [, name] = /^systemd:([A-Za-z0-9_.-]+)$/.exec(text) ?? []
+  if (name !== undefined) return { kind: 'systemd', name }
   const [, bracketed, plain, portText] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? []
   const host = bracketed ?? plain
   const port = Number(portText)
@@ -23,7 +30,7 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
 }
 
 /** @throws what the system says: the address is in use, the folder is not there, permission denied. */
-export async function listenOn(server: Server, address: ListenAddress): Promise<void> {
+export async function listenOn(server: Server, address: Exclude<ListenAddress, { kind: 'systemd' }>): Promise<void> {
   if (address.kind === 'tcp') return listenOnce(server, { host: address.host, port: address.port, backlog })
   try {
     await listenOnce(server, { path: address.path, backlog })
@@ -36,9 +43,14 @@ export async function listenOn(server: Server, address: ListenAddress): Promise<
   chmodSync(address.path, socketMode)
 }
 
+/** @param fd of a socket that somebody else opened, and who may use it. */
+export function listenOnDescriptor(server: Server, fd: number): Promise<void> {
+  return listenOnce(server, { fd, backlog })
+}
+
 function listenOnce(
   server: Server,
-  options: { host?: string; port?: number; path?: string; backlog: number },
+  options: { host?: string; port?: number; path?: string; fd?: number; backlog: number },
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)

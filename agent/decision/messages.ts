@@ -4,13 +4,14 @@ import type { PolicyRequest } from '../standards/policy-delegation.ts'
 import type { PolicyCounters } from './counters.ts'
 import type { Decision } from './decide.ts'
 import type { SnapshotImage } from './image.ts'
+import type { PolicyListener } from './snapshot.ts'
 import type { UsageState } from './usage.ts'
 
 /** The thread's own memory that the daemon writes: how many messages it has sent. */
 export type ThreadData = { readonly sent: SharedArrayBuffer }
 
 export type ToThread =
-  | { readonly kind: 'listen'; readonly id: number; readonly addresses: readonly string[] }
+  | { readonly kind: 'listen'; readonly id: number; readonly listeners: readonly PolicyListener[] }
   /** Null: every question is answered by hanging up. */
   | { readonly kind: 'show'; readonly image: SnapshotImage | null }
   | { readonly kind: 'hold'; readonly holds: readonly Hold[] }

@@ -15,9 +15,10 @@ import {
 } from './connections.ts'
 import { createCounters, type PolicyCounters } from './counters.ts'
 import { type Decision, decide } from './decide.ts'
-import { formatAddress, listenOn, parseListenAddress } from './listen.ts'
+import { inheritedSockets } from './inherited.ts'
+import { formatAddress, listenOn, listenOnDescriptor, parseListenAddress } from './listen.ts'
 import { createPace, lateMs, type Pace } from './pace.ts'
-import type { Snapshot } from './snapshot.ts'
+import { type PolicyListener, type Snapshot, withModes } from './snapshot.ts'
 import { readInto } from './socket.ts'
 import { createUsage, type Usage } from './usage.ts'
 
@@ -59,6 +60,7 @@ export class PolicyServer {
   readonly #pace: Pace
   readonly #sweeper: NodeJS.Timeout
   readonly #servers: Server[] = []
+  readonly #listeners: ListenerTables[] = []
   #snapshot: Snapshot | null = null
 
   constructor(options: PolicyServerOptions) {
@@ -77,6 +79,7 @@ export class PolicyServer {
   /** The tables to decide by from now on. With null, every question is answered by hanging up. */
   swap(snapshot: Snapshot | null): void {
     this.#snapshot = snapshot
+    for (const listener of this.#listeners) listener.snapshot = tablesFor(listener, snapshot)
   }
 
   get snapshot(): Snapshot | null {
@@ -93,15 +96,26 @@ export class PolicyServer {
   }
 
   /** @throws when one of them cannot be listened on; those before it stay open until `close`. */
-  async listen(addresses: readonly string[]): Promise<void> {
-    for (const text of addresses) {
-      const address = parseListenAddress(text)
-      if (address === undefined) throw new Error(`${text} is neither host:port nor unix:PATH`)
-      const server = createServer({ noDelay: true, keepAlive: true, pauseOnConnect: true }, socket =>
-        this.#accept(socket),
-      )
-      await listenOn(server, address)
-      this.#servers.push(server)
+  async listen(listeners: readonly PolicyListener[]): Promise<void> {
+    for (const { on, modes } of listeners) {
+      const address = parseListenAddress(on)
+      if (address === undefined) throw new Error(`${on} is neither host:port, unix:PATH nor systemd:NAME`)
+      const listener: ListenerTables = { modes, snapshot: null }
+      listener.snapshot = tablesFor(listener, this.#snapshot)
+      this.#listeners.push(listener)
+      const create = () =>
+        createServer({ noDelay: true, keepAlive: true, pauseOnConnect: true }, socket => this.#accept(socket, listener))
+      const open = async (work: (server: Server) => Promise<void>) => {
+        const server = create()
+        await work(server)
+        this.#servers.push(server)
+      }
+      if (address.kind !== 'systemd') await open(server => listenOn(server, address))
+      else {
+        const descriptors = inheritedSockets(process.env, process).get(address.name) ?? []
+        if (descriptors.length === 0) throw new Error(`${on}: nobody passed a socket of this name on to this process`)
+        for (const fd of descriptors) await open(server => listenOnDescriptor(server, fd))
+      }
     }
   }
 
@@ -135,12 +149,12 @@ export class PolicyServer {
     }
   }
 
-  #accept(accepted: Socket): void {
+  #accept(accepted: Socket, listener: ListenerTables): void {
     const address = accepted.remoteAddress ?? 'unix'
     const socket = readInto(accepted, text => {
       if (connection.closing) return
       connection.reader.push(text)
-      this.#answer(connection)
+      this.#answer(connection, listener)
     })
     const connection: Connection = {
       socket,
@@ -166,11 +180,11 @@ export class PolicyServer {
   }
 
   /** Answers every whole request that is there, in one write. */
-  #answer(connection: Connection): void {
+  #answer(connection: Connection, listener: ListenerTables): void {
     const now = this.#monotonic()
     connection.lastAt = now
     this.#options.beforeAnswer?.()
-    const snapshot = this.#snapshot
+    const { snapshot } = listener
     if (snapshot === null) {
       this.#refuse(connection, 'unverified', '')
       return
@@ -274,6 +288,13 @@ export class PolicyServer {
     socket.end(answers, 'latin1')
     setTimeout(() => socket.destroy(), lingerMs).unref()
   }
+}
+
+/** What the connections of one listener are judged by. */
+type ListenerTables = { readonly modes: PolicyListener['modes']; snapshot: Snapshot | null }
+
+function tablesFor({ modes }: ListenerTables, snapshot: Snapshot | null): Snapshot | null {
+  return snapshot === null ? null : withModes(snapshot, modes)
 }
 
 function isObserved({ observed }: Decision['verdicts'][number]): boolean {

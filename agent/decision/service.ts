@@ -9,11 +9,12 @@ import type { PolicyCounters } from './counters.ts'
 import type { Decision } from './decide.ts'
 import type { SnapshotImage } from './image.ts'
 import type { FromThread, ThreadData, ThreadReply, Told, ToThread } from './messages.ts'
+import type { PolicyListener } from './snapshot.ts'
 import type { UsageState } from './usage.ts'
 
 export type PolicyService = {
   /** @returns the addresses as they are listened on, with real ports. @throws when one of them cannot be. */
-  listen(addresses: readonly string[]): Promise<readonly string[]>
+  listen(listeners: readonly PolicyListener[]): Promise<readonly string[]>
   /** The tables to decide by from now on. With null, every question is answered by hanging up. */
   show(image: SnapshotImage | null): void
   /** The same tables under other holds. */
@@ -93,7 +94,7 @@ export function startPolicyService(options: PolicyServiceOptions): PolicyService
   worker.on('exit', code => end(new ServiceFailure(`the thread of live decisions ended with ${code}`)))
 
   return {
-    listen: async addresses => (await request(id => ({ kind: 'listen', id, addresses }))) as readonly string[],
+    listen: async listeners => (await request(id => ({ kind: 'listen', id, listeners }))) as readonly string[],
     show: image => post({ kind: 'show', image }),
     hold: holds => post({ kind: 'hold', holds }),
     ask: async question => (await request(id => ({ kind: 'ask', id, request: question }))) as Decision | null,

@@ -72,6 +72,14 @@ export function withHolds(snapshot: Snapshot, holds: readonly Hold[]): Snapshot 
   return { ...snapshot, holds: toHoldTable(holds, snapshot.book) }
 }
 
+/** An address of the policy service, with the modes that differ there. */
+export type PolicyListener = { readonly on: string; readonly modes: Snapshot['modes'] }
+
+/** The same tables with other modes for some policies. */
+export function withModes(snapshot: Snapshot, modes: Snapshot['modes']): Snapshot {
+  return Object.keys(modes).length === 0 ? snapshot : { ...snapshot, modes: { ...snapshot.modes, ...modes } }
+}
+
 function toRow({ name, language, networks, collectors }: InstitutionImage): InstitutionRow {
   return {
     name,

@@ -70,7 +70,7 @@ function take(message: ToThread): void {
     case 'listen':
       void reply(
         message.id,
-        server.listen(message.addresses).then(() => server.addresses),
+        server.listen(message.listeners).then(() => server.addresses),
       )
       break
     case 'ask':

@@ -88,9 +88,11 @@ function resolveSpec(findings: Findings, sheet: Sheet, spec: AgentSpec, file: st
     providers,
     verify: resolveVerify(at, spec.verify, providers.dns),
     listen: {
-      policy: (spec.listen?.policy ?? defaults.policyListen).map((text, index) =>
-        resolveListen(at, ['spec', 'listen', 'policy', index], text),
-      ),
+      policy: (spec.listen?.policy ?? defaults.policyListen).map((listener, index) => {
+        const path = ['spec', 'listen', 'policy', index]
+        if (typeof listener === 'string') return { on: resolveListen(at, path, listener), modes: {} }
+        return { on: resolveListen(at, [...path, 'on'], listener.on), modes: listener.modes ?? {} }
+      }),
     },
     modes: spec.modes ?? {},
     schedule: resolveSchedule(at, spec),
@@ -202,6 +204,7 @@ function resolveMail(at: Resolving, mail: AgentSpec['mail']): AgentConfig['mail'
 /** `host:port`, `[v6]:port`, or `unix:PATH` with the path made absolute. Port 0 takes any free port. */
 function resolveListen({ findings, sheet, folder }: Resolving, path: Path, text: string): string {
   if (text.startsWith('unix:') && text.length > 5) return `unix:${resolve(folder, text.slice(5))}`
+  if (/^systemd:[A-Za-z0-9_.-]+$/.test(text)) return text
   const [, host, port] = /^(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9.-]+):(\d{1,5})$/.exec(text) ?? []
   if (host === undefined || Number(port) > 65535) findings.error('E-LISTEN', sheet, path, { found: text })
   return text

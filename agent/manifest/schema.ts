@@ -321,6 +321,14 @@ export const policyNames = [
 ] as const
 export type PolicyName = (typeof policyNames)[number]
 
+const ModesSpec = Type.Partial(
+  Type.Record(
+    Type.Enum([...policyNames]),
+    oneOf(['off', 'observe', 'enforce'], 'off: not asked; observe: only logged; enforce: it decides.'),
+  ),
+  { additionalProperties: false, description: 'Mode of each policy; enforce by default.' },
+)
+
 export const AgentSpec = closed(
   {
     manifests: text('Folder of the manifests, relative to this file.', './manifests'),
@@ -395,21 +403,26 @@ export const AgentSpec = closed(
     listen: Type.Optional(
       closed(
         {
-          policy: Type.Optional(Type.Array(text('host:port, or unix:PATH.', '127.0.0.1:10031'))),
+          policy: Type.Optional(
+            Type.Array(
+              Type.Union([
+                text('host:port, unix:PATH, or systemd:NAME for a socket that systemd holds open.', '127.0.0.1:10031'),
+                closed(
+                  {
+                    on: text('host:port, unix:PATH or systemd:NAME.', '127.0.0.1:10032'),
+                    modes: Type.Optional(ModesSpec),
+                  },
+                  'An address with modes of its own, over those of `modes`.',
+                ),
+              ]),
+            ),
+          ),
           api: Type.Optional(text('host:port, or unix:PATH.', '127.0.0.1:8080')),
         },
         'Where mailwarden listens.',
       ),
     ),
-    modes: Type.Optional(
-      Type.Partial(
-        Type.Record(
-          Type.Enum([...policyNames]),
-          oneOf(['off', 'observe', 'enforce'], 'off: not asked; observe: only logged; enforce: it decides.'),
-        ),
-        { additionalProperties: false, description: 'Mode of each policy; enforce by default.' },
-      ),
-    ),
+    modes: Type.Optional(ModesSpec),
     schedule: Type.Optional(
       closed(
         {

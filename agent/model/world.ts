@@ -10,6 +10,12 @@ import type { Address, DomainName } from './name.ts'
 import type { ProvidersConfig } from './providers.ts'
 import type { VerifyConfig } from './verify.ts'
 
+/** Of live policies by name; what is absent enforces. */
+export type Modes = Readonly<Record<string, 'off' | 'observe' | 'enforce'>>
+
+/** `host:port`, `unix:/absolute/path` or `systemd:name`, and the modes that differ for who asks there. */
+export type PolicyAddress = { readonly on: string; readonly modes: Modes }
+
 /** The agent's configuration, resolved: defaults filled in, paths absolute. */
 export type AgentConfig = {
   readonly file: string
@@ -44,10 +50,9 @@ export type AgentConfig = {
   }
   readonly providers: ProvidersConfig
   readonly verify: VerifyConfig
-  /** `host:port` or `unix:/absolute/path`. */
-  readonly listen: { readonly policy: readonly string[] }
+  readonly listen: { readonly policy: readonly PolicyAddress[] }
   /** Mode of each live policy; what is absent enforces. */
-  readonly modes: Readonly<Record<string, 'off' | 'observe' | 'enforce'>>
+  readonly modes: Modes
   readonly schedule: { readonly reconcile: string; readonly audit: string }
   readonly limits: {
     readonly deletes: number

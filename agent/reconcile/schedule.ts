@@ -7,6 +7,8 @@ export function isCronExpression(text: string): boolean {
 
 /** Calls `tick` at each time of the expression until the signal aborts. A tick that still runs is not started again. */
 export function every(expression: string, timeZone: string, tick: () => Promise<void>, signal: AbortSignal): void {
+  // Whoever is told to stop while it starts would tick for ever.
+  if (signal.aborted) return
   const task = schedule(expression, tick, { timezone: timeZone, noOverlap: true })
   signal.addEventListener('abort', () => void task.stop())
 }

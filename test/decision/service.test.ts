@@ -47,7 +47,7 @@ describe('the thread of live decisions', () => {
       onEnded: error => troubles.push(error),
     })
     service.show(buildImage(toWorld(estate)))
-    const [address = ''] = await service.listen(['127.0.0.1:0'])
+    const [address = ''] = await service.listen([{ on: '127.0.0.1:0', modes: {} }])
     port = Number(address.split(':')[1])
   })
   afterAll(async () => {
@@ -130,8 +130,8 @@ describe('the thread of live decisions', () => {
   })
 
   test('an address that is taken is a failure with its reason, and the service goes on', async () => {
-    await expect(service.listen([`127.0.0.1:${port}`])).rejects.toThrow(ServiceFailure)
-    await expect(service.listen([`127.0.0.1:${port}`])).rejects.toThrow(/EADDRINUSE/)
+    await expect(service.listen([{ on: `127.0.0.1:${port}`, modes: {} }])).rejects.toThrow(ServiceFailure)
+    await expect(service.listen([{ on: `127.0.0.1:${port}`, modes: {} }])).rejects.toThrow(/EADDRINUSE/)
     expect(await service.ask(request)).toMatchObject({ effect: 'dunno' })
   })
 })

@@ -25,7 +25,7 @@ spec:
     mail:      []
     lists:     { kind: embedded }
     notify:    { kind: spool, folder: ./var/outbox }
-  listen: { policy: [127.0.0.1:10031, "unix:./var/policy.sock", "[::1]:0"], api: 127.0.0.1:8080 }
+  listen: { policy: [127.0.0.1:10031, "unix:./var/policy.sock", "[::1]:0", { on: "systemd:policy", modes: { scope-send: observe } }], api: 127.0.0.1:8080 }
   schedule: { reconcile: "*/5 * * * *", audit: "0 6 * * *" }
   modes: { rate: observe }
   limits: { deletes: 7 }
@@ -129,7 +129,7 @@ describe('configuration', () => {
         lists: { kind: 'none' },
         notify: { kind: 'spool', folder: '/etc/mw/var/outbox' },
       },
-      listen: { policy: ['127.0.0.1:10031'] },
+      listen: { policy: [{ on: '127.0.0.1:10031', modes: {} }] },
       modes: {},
       schedule: { reconcile: '*/5 * * * *', audit: '0 6 * * *' },
       limits: { deletes: 5, updatePercent: 30, recipientsPerHour: 200, recipientsPerDay: 500 },
@@ -139,7 +139,12 @@ describe('configuration', () => {
   test('the example of the contract, with sockets made absolute', () => {
     const { config, diagnostics } = read(full)
     expect(diagnostics).toEqual([])
-    expect(config?.listen.policy).toEqual(['127.0.0.1:10031', 'unix:/etc/mw/var/policy.sock', '[::1]:0'])
+    expect(config?.listen.policy).toEqual([
+      { on: '127.0.0.1:10031', modes: {} },
+      { on: 'unix:/etc/mw/var/policy.sock', modes: {} },
+      { on: '[::1]:0', modes: {} },
+      { on: 'systemd:policy', modes: { 'scope-send': 'observe' } },
+    ])
     expect(config?.storeFile).toBe('/etc/mw/var/other.db')
     expect(config?.limits).toMatchObject({ deletes: 7, updatePercent: 30 })
     expect(config?.modes).toEqual({ rate: 'observe' })
@@ -258,6 +263,13 @@ describe('configuration', () => {
     ['kind misspelt', 'kind: spool', 'kind: spol', 'E-FIELD-VALUE', '/spec/providers/notify/kind'],
     ['time zone', 'America/Havana', 'America/Habana', 'E-TIME-ZONE', '/spec/operator/timeZone'],
     ['port', '127.0.0.1:10031', '127.0.0.1:99999', 'E-LISTEN', '/spec/listen/policy/0'],
+    [
+      'port of a listener with modes',
+      '{ on: "systemd:policy"',
+      '{ on: "systemd:"',
+      'E-LISTEN',
+      '/spec/listen/policy/3/on',
+    ],
     ['dns port', '127.0.0.1:5353', '127.0.0.1', 'E-LISTEN', '/spec/providers/dns/listen'],
     ['schedule', '"0 6 * * *"', 'daily', 'E-SCHEDULE', '/spec/schedule/audit'],
     ['mx', 'mx1.operator.example', 'mx1', 'E-NAME', '/spec/mail/mx/0/host'],

@@ -134,7 +134,7 @@ test('in process', { timeout: 300_000 }, () => {
 test('over sockets', { timeout: 300_000 }, async () => {
   const clock = { now: () => at, sleep: async () => {} }
   const server = new PolicyServer({ clock })
-  await server.listen(['127.0.0.1:0'])
+  await server.listen([{ on: '127.0.0.1:0', modes: {} }])
   server.swap(snapshot)
   const [address = ''] = server.addresses
   const abreast = 8

@@ -39,7 +39,7 @@ async function start(
 ): Promise<{ server: PolicyServer; address: string }> {
   const server = new PolicyServer({ clock: { now: () => at, sleep: async () => {} }, ...options })
   servers.push(server)
-  await server.listen(addresses)
+  await server.listen(addresses.map(on => ({ on, modes: {} })))
   server.swap(snapshot)
   return { server, address: server.addresses[0] ?? '' }
 }
@@ -270,6 +270,23 @@ describe('what it decides by', () => {
     })
   })
 
+  test('each address answers by its own modes, also after the tables were swapped', async () => {
+    const server = new PolicyServer({ clock: { now: () => at, sleep: async () => {} } })
+    servers.push(server)
+    await server.listen([
+      { on: '127.0.0.1:0', modes: {} },
+      { on: '127.0.0.1:0', modes: { 'scope-send': 'observe' } },
+    ])
+    const [enforcing = '', trying = ''] = server.addresses
+    for (const tables of [snapshot, buildSnapshot(toWorld(estate))]) {
+      server.swap(tables)
+      expect(await exchange(enforcing, bad)).toMatch(/^action=550 5\.7\.1 scope-send/)
+      expect(await exchange(trying, bad)).toBe('action=DUNNO\n\n')
+    }
+    server.swap(null)
+    for (const address of [enforcing, trying]) expect(await exchange(address, good)).toBe('')
+  })
+
   test('a listener that throws costs nobody an answer', async () => {
     const { server, address } = await start({
       onDecision: () => {
@@ -327,18 +344,29 @@ describe('unix sockets', () => {
   test('a live one and a file that is none are left alone', async () => {
     await start({}, [address])
     const second = new PolicyServer({ clock: { now: () => at, sleep: async () => {} } })
-    await expect(second.listen([address])).rejects.toMatchObject({ code: 'EADDRINUSE' })
+    await expect(second.listen([{ on: address, modes: {} }])).rejects.toMatchObject({ code: 'EADDRINUSE' })
     expect(await exchange(address, good)).toBe('action=DUNNO\n\n')
     writeFileSync(join(folder, 'file'), 'mine')
-    await expect(second.listen([`unix:${join(folder, 'file')}`])).rejects.toMatchObject({ code: 'EADDRINUSE' })
+    await expect(second.listen([{ on: `unix:${join(folder, 'file')}`, modes: {} }])).rejects.toMatchObject({
+      code: 'EADDRINUSE',
+    })
     await second.close()
     rmSync(folder, { recursive: true })
   })
 
   test('an address that is none', async () => {
     const server = new PolicyServer({ clock: { now: () => at, sleep: async () => {} } })
-    for (const text of ['10031', 'unix:', '127.0.0.1:99999', 'x:y', '::1:10'])
-      await expect(server.listen([text])).rejects.toThrow(text)
+    for (const text of [
+      '10031',
+      'unix:',
+      'systemd:',
+      'systemd:a b',
+      'systemd:policy',
+      '127.0.0.1:99999',
+      'x:y',
+      '::1:10',
+    ])
+      await expect(server.listen([{ on: text, modes: {} }])).rejects.toThrow(text)
     await server.close()
   })
 })

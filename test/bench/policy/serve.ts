@@ -30,7 +30,7 @@ async function serveOurs(address: string, file: string): Promise<void> {
   const kept = await readImage(file)
   if (kept === undefined) throw new Error(`${file} is no image`)
   service.show(kept.withHolds([]))
-  await service.listen([address])
+  await service.listen([{ on: address, modes: {} }])
   console.log('ready')
   process.on('message', (holds: Parameters<typeof service.hold>[0]) => service.hold(holds))
 }
