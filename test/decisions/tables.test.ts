@@ -23,7 +23,7 @@ describe.each(tables)('$title', ({ estate, rows }) => {
     if (expected.source !== undefined) expect(decision.source).toEqual({ incident: expected.source })
     // A hold that comes later decides as one that was there when the tables were built.
     expect(decide(flipped, request, { at, usage: null })).toEqual(decision)
-    expect(decideNaively(world, request, at)).toEqual({
+    expect(decideNaively(world, request, at, estate.country)).toEqual({
       effect: decision.effect,
       reason: decision.reason,
       code: decision.reply.slice(0, 9),

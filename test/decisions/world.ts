@@ -1,13 +1,18 @@
 /** A small world from a table's `estate`: what the loader would make of manifests, without papers. */
 import { endOfDay } from '../../agent/core/clock.ts'
 import type { Place } from '../../agent/core/diagnostic.ts'
+import type { CountryTable } from '../../agent/model/country.ts'
 import type { Access, Account, Exception, Institution, Language, MailDomain, Scope } from '../../agent/model/entity.ts'
 import { type Hold, type Lever, levers } from '../../agent/model/incident.ts'
 import { type Address, type DomainName, domainOf } from '../../agent/model/name.ts'
 import type { AgentConfig, DomainState, World, WorldAccount, WorldDomain } from '../../agent/model/world.ts'
+import { createDelegatedParser } from '../../agent/standards/delegated-statistics.ts'
+import { buildCountryTable } from '../../agent/standards/delegated-table.ts'
 
 export type EstateText = {
   readonly national?: Partial<AgentConfig['national']>
+  /** A statistics file of the registries, as text. */
+  readonly country?: string
   readonly modes?: AgentConfig['modes']
   readonly limits?: Partial<AgentConfig['limits']>
   readonly institutions: Readonly<
@@ -61,6 +66,15 @@ export type EstateText = {
   }[]
 }
 
+/** The table of one file. @throws when it has a mistake: examples have none. */
+export function toCountryTable(text: string, countries: readonly string[] = ['cu']): CountryTable {
+  const parser = createDelegatedParser('country', countries)
+  parser.push(Buffer.from(text))
+  const file = parser.end()
+  if (file.diagnostics.length > 0) throw new Error(JSON.stringify(file.diagnostics))
+  return buildCountryTable([file], countries).table
+}
+
 export const timeZone = 'America/Havana'
 export const at = Date.parse('2026-06-15T12:00:00Z')
 
@@ -112,6 +126,7 @@ export function toWorld(estate: EstateText): World {
     accounts,
     waivers: [],
     dkim: new Map(),
+    country: estate.country === undefined ? null : toCountryTable(estate.country),
     holds,
     diagnostics: [],
   }

@@ -100,6 +100,7 @@ function worldOf(setting: Setting): World {
     accounts: new Map(accounts),
     waivers: [],
     dkim: new Map(),
+    country: null,
     holds,
     diagnostics: [],
   }
