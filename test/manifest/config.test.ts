@@ -32,6 +32,15 @@ spec:
 `
 const read = (text: string) => resolveConfig({ path: 'mailwarden.yaml', text }, '/etc/mw/mailwarden.yaml')
 
+test('country data: a path alone means the countries of the suffixes', () => {
+  const settingOf = (text: string) =>
+    read(full.replace('countryData: null', `countryData: ${text}`)).config?.national.countryData
+  expect(settingOf('null')).toBeNull()
+  expect(settingOf('./country')).toEqual({ path: '/etc/mw/country', countries: ['cu'] })
+  // Norway is a country, not a no.
+  expect(settingOf('{ files: /srv/rir, countries: [NO, cu] }')).toEqual({ path: '/srv/rir', countries: ['cu', 'no'] })
+})
+
 describe('configuration', () => {
   test('systems of every kind, with paths made absolute and secrets left as references', () => {
     const { config, diagnostics } = read(
@@ -267,6 +276,20 @@ describe('configuration', () => {
       'suffixes: [example], countryData: x',
       'E-COUNTRY-CODE',
       '/spec/national/countryData',
+    ],
+    [
+      'a field of country data misspelt',
+      'countryData: null',
+      'countryData: { files: x, country: [cu] }',
+      'E-FIELD-UNKNOWN',
+      '/spec/national/countryData/country',
+    ],
+    [
+      'no country',
+      'countryData: null',
+      'countryData: { files: x, countries: [] }',
+      'E-FIELD-EMPTY',
+      '/spec/national/countryData/countries',
     ],
     ['kind misspelt', 'kind: spool', 'kind: spol', 'E-FIELD-VALUE', '/spec/providers/notify/kind'],
     ['time zone', 'America/Havana', 'America/Habana', 'E-TIME-ZONE', '/spec/operator/timeZone'],
