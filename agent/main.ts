@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync } from 'node:fs'
 import { mkdir, open, rename } from 'node:fs/promises'
 import { userInfo } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { CredentialStore, MailHost, Prober } from '../providers/provider.ts'
 import { CommandFailure, exits, type Io } from './cli/io.ts'
 import type { Worlds } from './cli/worlds.ts'
@@ -21,6 +21,8 @@ import { dayOf } from './core/clock.ts'
 import { createLog, type Log, silentLog } from './core/log.ts'
 import { systemClock } from './core/system-clock.ts'
 import { runDaemon } from './daemon.ts'
+import { readImage } from './decision/image-file.ts'
+import { type CountryReading, createCountryReader } from './manifest/country-data.ts'
 import { createEstateReader, loadEstate } from './manifest/load.ts'
 import type { Language } from './model/entity.ts'
 import type { DomainName } from './model/name.ts'
@@ -115,6 +117,7 @@ async function openForWriting(config: AgentConfig, log: Log, mode: 'write' | 'se
     queue: createQueue(),
     history,
     loadEstate: () => reader.load(day(config.operator.timeZone)),
+    loadCountry: countryLoader(config),
     generateDkimKey,
     writeDkimKey: (domain, selector, pem) => writeDkimKey(config, domain, selector, pem),
   })
@@ -149,6 +152,15 @@ async function openForWriting(config: AgentConfig, log: Log, mode: 'write' | 'se
       await register[Symbol.asyncDispose]()
     },
   }
+}
+
+/** Country data as configured; what is in force outlives a restart in the image of live decisions. */
+function countryLoader({ national, file, stateFolder }: AgentConfig): () => Promise<CountryReading | null> {
+  const setting = national.countryData
+  if (setting === null) return async () => null
+  const kept = async () => (await readImage(imageFile(stateFolder)))?.country ?? null
+  const reader = createCountryReader({ setting, folder: dirname(file), kept })
+  return () => reader.read()
 }
 
 /** The log id that marks are made of; a register that is not there yet has none. */
@@ -191,6 +203,7 @@ async function openForReading(config: AgentConfig): Promise<Open> {
     queue: createQueue(),
     history,
     loadEstate: () => loadEstate(config.manifestsFolder, day(config.operator.timeZone)),
+    loadCountry: countryLoader(config),
     generateDkimKey: () => Promise.reject(new BrokenInvariant('a command that only reads made a key')),
     writeDkimKey: () => Promise.reject(new BrokenInvariant('a command that only reads wrote a key')),
   })
@@ -221,8 +234,12 @@ export async function readWorlds(config: AgentConfig, other: AgentConfig | null)
   const history = emptyHistory()
   const { findings } = existsSync(config.storeFile) ? await readRegister(config, history) : { findings: [] }
   const at = systemClock.now()
-  const estateOf = ({ manifestsFolder, operator: { timeZone } }: AgentConfig) =>
-    loadEstate(manifestsFolder, { today: dayOf(at, timeZone), timeZone })
+  const estateOf = async (config: AgentConfig) => {
+    const { manifestsFolder, operator } = config
+    const { timeZone } = operator
+    const estate = await loadEstate(manifestsFolder, { today: dayOf(at, timeZone), timeZone })
+    return { ...estate, country: (await countryLoader(config)())?.table ?? null }
+  }
   const today = joinWorld(config, await estateOf(config), history, at)
   if (other === null) return { today, other: null, diagnostics: [], findings }
   const estate = await estateOf(other)

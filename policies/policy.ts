@@ -5,12 +5,12 @@
  */
 import type { Instant } from '../agent/core/clock.ts'
 import type { Place } from '../agent/core/diagnostic.ts'
-import type { Ip } from '../agent/decision/network.ts'
 import type { Snapshot } from '../agent/decision/snapshot.ts'
 import type { InstitutionRow, MailboxRow, Party } from '../agent/decision/tables.ts'
 import type { ReasonText } from '../agent/decision/texts.ts'
 import type { PolicyName } from '../agent/manifest/schema.ts'
 import type { Language } from '../agent/model/entity.ts'
+import type { Ip } from '../agent/model/ip.ts'
 import type { Address } from '../agent/model/name.ts'
 import type { Refusal } from '../agent/standards/smtp-reply.ts'
 

@@ -4,10 +4,12 @@ import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { callDaemon } from '../control/client.ts'
 import { controlSocketPath, type OperationResult } from '../control/protocol.ts'
+import type { CountryView } from '../control/views.ts'
 import type { AgentConfig } from '../model/world.ts'
 import { type LocalRunner, loadConfig } from './call.ts'
 import type { Options } from './declare.ts'
 import { exits, type Io } from './io.ts'
+import { countrySources } from './render.ts'
 import { printable, type Say, type TextKey } from './texts.ts'
 
 type Check = {
@@ -77,6 +79,28 @@ function peopleChecks(config: AgentConfig, say: Say): Check[] {
   ]
 }
 
+/** Addresses change hands slowly: a few in a thousand move in a quarter. */
+const countryAgeDaysMax = 90
+
+function countryCheck({ state, sources, path, diagnostics }: CountryView, say: Say): Check {
+  const found = countrySources(sources, say)
+  const name = say('countryData')
+  if (state !== 'current') {
+    const why = diagnostics.find(({ severity }) => severity === 'error')
+    const bad = [
+      path,
+      say(state === 'kept' ? 'countryKept' : 'countryNone'),
+      why && `${why.file}:${why.line} ${why.detail}`,
+    ]
+      .filter(Boolean)
+      .join(': ')
+    return check('country-data', false, { name, good: found, bad })
+  }
+  const isFresh = sources.every(({ ageDays }) => ageDays <= countryAgeDaysMax)
+  const bad = say('countryOld', { sources: found, max: countryAgeDaysMax })
+  return check('country-data', isFresh, { name, good: found, bad }, 'warn')
+}
+
 /** A policy service that refuses a connection makes all mail wait; Postfix would notice before anybody else. */
 function reachable(address: string): Promise<boolean> {
   return new Promise(resolve => {
@@ -104,11 +128,12 @@ async function daemonChecks(config: AgentConfig, io: Io, local: LocalRunner): Pr
   const { say } = io
   const told = { name: say('doctorDaemon'), good: say('doctorDaemonUp'), bad: say('doctorDaemonDown') }
   const checks = [check('daemon', up !== undefined, told, 'warn')]
-  const { error, register, providers, configuration, diagnostics } = status.json as {
+  const { error, register, providers, configuration, country, diagnostics } = status.json as {
     error?: string
     configuration?: { file: string; changed: boolean }
     register?: { trusted: boolean; findings: string[]; size: number }
     providers?: { name: string; ok: boolean; target: string; detail: string | null }[]
+    country?: CountryView | null
     diagnostics?: { severity: string }[]
   }
   if (error !== undefined)
@@ -138,6 +163,7 @@ async function daemonChecks(config: AgentConfig, io: Io, local: LocalRunner): Pr
     checks.push(
       check(`provider-${name}`, ok, { name: say('doctorProvider', { name }), good: target, bad: detail ?? target }),
     )
+  if (country) checks.push(countryCheck(country, say))
   const errors = (diagnostics ?? []).filter(diagnostic => diagnostic.severity === 'error').length
   const manifests = {
     name: say('doctorManifests'),

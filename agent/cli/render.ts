@@ -1,8 +1,9 @@
 /** Text for people from the JSON of commands. Pure: strings in, lines out; colour is the caller's. */
 
 import type { VerificationView } from '../control/verification.ts'
-import type { ApplyView, DomainView, PlanView } from '../control/views.ts'
+import type { ApplyView, CountryView, DomainView, PlanView } from '../control/views.ts'
 import type { DiagnosticJson } from '../core/messages.ts'
+import type { Explanation } from '../decision/explain.ts'
 import type { Change } from '../model/change.ts'
 import type { Resource } from '../model/resource.ts'
 import type { Paint } from './paint.ts'
@@ -166,6 +167,8 @@ export type StatusView = {
   readonly lastVerification: { readonly at: string; readonly probes: number; readonly asWanted: number } | null
   readonly daemon: { readonly pid: number } | null
   readonly configuration: { readonly file: string; readonly changed: boolean }
+  /** Absent in the answer of an older daemon. */
+  readonly country?: CountryView | null
   readonly diagnostics: readonly DiagnosticJson[]
 }
 
@@ -202,10 +205,37 @@ export function renderStatus(view: StatusView, say: Say, paint: Paint): string[]
     ...(view.lastVerification === null ? [] : [say('verifiedLast', view.lastVerification)]),
     say('registerLine', { size: view.register.size, trust }),
     view.daemon === null ? say('daemonDown') : say('daemonUp', { pid: view.daemon.pid }),
+    ...(view.country ? countryLines(view.country, say, paint) : []),
     ...(view.configuration.changed
       ? [paint('warn', say('configurationChanged', { file: view.configuration.file }))]
       : []),
   ]
+}
+
+function countryLine({ address, value, source }: NonNullable<Explanation['country']>, say: Say): string {
+  const word = say(value === 'national' ? 'countryNational' : value === 'foreign' ? 'countryForeign' : 'countryUnknown')
+  const row =
+    source === null
+      ? say('countryNoRow')
+      : `${source.file}:${source.line} (${source.registry} ${source.serial}, ${source.date})`
+  return printable(`${address}: ${word}, ${row}`)
+}
+
+function countryLines({ path, state, sources, diagnostics }: CountryView, say: Say, paint: Paint): string[] {
+  const told = [`${say('countryData')}: ${countrySources(sources, say) || printable(path)}`]
+  return [
+    state === 'current'
+      ? told[0]!
+      : paint('remove', `${told[0]} (${say(state === 'kept' ? 'countryKept' : 'countryNone')})`),
+    ...diagnostics.slice(0, linesMax).map(diagnostic => paint('remove', diagnosticLine(diagnostic, say))),
+  ]
+}
+
+/** Registry, serial, date and age of each file. */
+export function countrySources(sources: CountryView['sources'], say: Say): string {
+  return sources
+    .map(({ registry, serial, date, ageDays }) => say('countrySource', { registry, serial, date, ageDays }))
+    .join('; ')
 }
 
 export type ExplainView = {
@@ -217,6 +247,8 @@ export type ExplainView = {
     | { readonly file: string; readonly line: number; readonly column: number }
     | { readonly incident: string }
     | null
+  /** Absent in the answer of an older daemon. */
+  readonly country?: Explanation['country']
 }
 
 export function renderExplain(view: ExplainView, say: Say, paint: Paint): string[] {
@@ -231,5 +263,6 @@ export function renderExplain(view: ExplainView, say: Say, paint: Paint): string
     `${paint(style, view.effect)}  ${printable(view.reply)}`,
     ...table(rows).map(line => `  ${line}`),
     ...because.map(text => `${say('source')} ${printable(text)}`),
+    ...(view.country ? [countryLine(view.country, say)] : []),
   ]
 }

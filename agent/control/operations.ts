@@ -4,6 +4,7 @@
  */
 
 import { ProviderFailure, type Scope } from '../../providers/provider.ts'
+import { dayOf } from '../core/clock.ts'
 import { explain } from '../decision/explain.ts'
 import { buildSnapshot, withModes } from '../decision/snapshot.ts'
 import { suggest } from '../manifest/suggest.ts'
@@ -28,6 +29,7 @@ import { changedDomains, checkDoors, type VerificationView, verifyDomains } from
 import {
   type ApplyView,
   countOutcomes,
+  countryView,
   diagnosticsView,
   domainViews,
   planExit,
@@ -174,6 +176,10 @@ const status: Operation = async (_, context) => {
     lastRun: engine.history.lastRun,
     lastVerification: engine.history.lastVerification,
     daemon,
+    country: countryView(engine.country, config.national.countryData, {
+      today: dayOf(engine.parts.clock.now(), config.operator.timeZone),
+      language: caller.language,
+    }),
     configuration: { file: config.file, changed: await context.configurationChanged() },
     diagnostics: diagnosticsView(world.diagnostics, caller.language),
   }

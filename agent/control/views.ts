@@ -1,7 +1,9 @@
 /** The only place where the JSON of commands is shaped (contract section 4). Shapes are versioned and stable. */
 import type { Diagnostic } from '../core/diagnostic.ts'
 import { type DiagnosticJson, type MessageCode, phraseOf, toDiagnosticJson, wordsOf } from '../core/messages.ts'
+import type { CountryReading } from '../manifest/country-data.ts'
 import type { Outcome, Plan } from '../model/change.ts'
+import type { CountrySetting, CountrySource } from '../model/country.ts'
 import type { Language } from '../model/entity.ts'
 import type { Ref } from '../model/resource.ts'
 import type { DomainState, World } from '../model/world.ts'
@@ -67,6 +69,35 @@ export function countOutcomes(outcomes: readonly Outcome[]): Record<Outcome['res
   for (const outcome of outcomes) counts[outcome.result] += 1
   return counts
 }
+
+/** Country data in force; null where none are configured. */
+export type CountryView = {
+  readonly path: string
+  readonly countries: readonly string[]
+  readonly state: CountryReading['state']
+  readonly sources: readonly (CountrySource & { readonly ageDays: number })[]
+  readonly diagnostics: readonly DiagnosticJson[]
+}
+
+/** @param today of the operator, `YYYY-MM-DD`. */
+export function countryView(
+  reading: CountryReading | null,
+  setting: CountrySetting | null,
+  { today, language }: { readonly today: string; readonly language: Language },
+): CountryView | null {
+  if (reading === null || setting === null) return null
+  const { table, state, diagnostics } = reading
+  const ageOf = (date: string) => Math.max(0, Math.round((Date.parse(today) - Date.parse(date)) / dayMs))
+  return {
+    path: setting.path,
+    countries: table.countries,
+    state,
+    sources: table.sources.map(source => ({ ...source, ageDays: ageOf(source.date) })),
+    diagnostics: diagnosticsView(diagnostics, language),
+  }
+}
+
+const dayMs = 24 * 60 * 60 * 1000
 
 export type DomainView = {
   readonly name: string

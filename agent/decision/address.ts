@@ -3,8 +3,9 @@
  * another server could read in another way is `odd`: it is nobody's mailbox and belongs to no near place; its domain, as
  * far as it is legible, only ever speaks against it. Pure.
  */
+
+import { type Ip, parseIp } from '../model/ip.ts'
 import { type DomainName, parseDomainName, toUnicode } from '../model/name.ts'
-import { type Ip, parseIp } from './network.ts'
 
 export type EnvelopeAddress =
   | { readonly form: 'null' }

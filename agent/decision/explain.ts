@@ -5,10 +5,12 @@
 import { type AccessFacts, authorOf, type Judgement, type Source } from '../../policies/policy.ts'
 import type { Instant } from '../core/clock.ts'
 import type { PolicyName } from '../manifest/schema.ts'
+import { type CountryFinding, findCountry, nationalPrefixes } from '../model/country.ts'
+import { parseIp } from '../model/ip.ts'
 import { placeAt } from './book.ts'
 import { decide, type Effect, judgeAll, type Stated, toFacts, toStated } from './decide.ts'
 import { findParty, modeOf } from './party.ts'
-import { areAddressesJudged, classOf } from './scope.ts'
+import { classOf } from './scope.ts'
 import type { Snapshot } from './snapshot.ts'
 
 export type ExplainQuery = {
@@ -30,6 +32,8 @@ export type Explanation = {
     | { readonly file: string; readonly line: number; readonly column: number }
     | { readonly incident: string }
     | null
+  /** What country data say of the client's address, and the row; null without country data or an address. */
+  readonly country: (CountryFinding & { readonly address: string }) | null
   /** What the question did not say. */
   readonly assumed: { readonly sender?: string; readonly client?: string }
 }
@@ -55,11 +59,17 @@ export function explain(snapshot: Snapshot, query: ExplainQuery): Explanation {
       source === null || 'incident' in source
         ? source
         : { file: source.file, line: source.line, column: source.column },
+    country: countryFor(snapshot, clientAddress),
     assumed: {
       ...(query.sender === undefined && { sender }),
       ...(query.client === undefined && { client: clientAddress }),
     },
   }
+}
+
+function countryFor({ national: { country } }: Snapshot, address: string): Explanation['country'] {
+  const ip = parseIp(address)
+  return ip === undefined || country === null ? null : { address, ...findCountry(country, ip) }
 }
 
 function listVerdicts(snapshot: Snapshot, facts: AccessFacts): Stated[] {
@@ -101,7 +111,14 @@ function clientFor(snapshot: Snapshot, login: string, sender: string): string {
     return addressIn(networks?.[0])
   }
   const isNational = classOf(findParty(snapshot, sender), undefined) !== 'international'
-  return areAddressesJudged(snapshot) && isNational ? addressIn(snapshot.national.networkTexts[0]) : ''
+  return isNational ? addressIn(nationalNetwork(snapshot)) : ''
+}
+
+/** One of the operator's networks, or the first one that country data name. */
+function nationalNetwork({ national: { networkTexts, country } }: Snapshot): string | undefined {
+  if (networkTexts.length > 0 || country === null) return networkTexts[0]
+  const [first] = nationalPrefixes(country)
+  return first
 }
 
 /** The network's own address: it is inside, and that is all that is asked of it. */

@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { open, readFile, rename, rm } from 'node:fs/promises'
+import type { CountryTable } from '../model/country.ts'
 import type { Exception } from '../model/entity.ts'
 import type { Hold } from '../model/incident.ts'
 import type { Book } from './book.ts'
@@ -13,30 +14,39 @@ import type { SnapshotImage } from './image.ts'
 /** Which register the image follows, and how far. */
 export type ImageOrigin = { readonly register: string; readonly size: number }
 
-/** Raised with every change of this form or of the book's. */
-const magic = 'mailwarden decisions 1\n'
+/** Raised with every change of this form, of the book's or of the country table's. */
+const magic = 'mailwarden decisions 2\n'
 const digestBytes = 32
 /** Its digest is made while it is written, and other work goes on between the pieces. */
 const pieceBytes = 4 * 1024 * 1024
 
-const sections = ['slots', 'entries', 'text', 'rows'] as const
+const sections = ['slots', 'entries', 'text', 'rows', 'v4Starts', 'v4Marks', 'v6Starts', 'v6Marks'] as const
 type Section = (typeof sections)[number]
+const noWords = new Uint32Array()
 
 type Header = {
   readonly origin: ImageOrigin
-  readonly image: Omit<SnapshotImage, 'book' | 'exceptions' | 'holds'>
+  readonly image: Omit<SnapshotImage, 'book' | 'country' | 'exceptions' | 'holds'>
   readonly exceptions: readonly (readonly [number, readonly Exception[]])[]
   readonly book: Omit<Book, Section>
+  readonly country: Omit<CountryTable, Section> | null
   readonly bytes: Readonly<Record<Section, number>>
 }
 
 /** The old one stands until the new one is whole and on the disk. @throws what the file system says. */
 export async function writeImage(file: string, image: SnapshotImage, origin: ImageOrigin): Promise<void> {
-  const { book, exceptions, holds: _, ...rest } = image
+  const { book, country, exceptions, holds: _, ...rest } = image
   const { slots, entries, text, rows, ...counts } = book
-  const parts = { slots, entries, text, rows }
-  const bytes = { slots: slots.byteLength, entries: entries.byteLength, text: text.byteLength, rows: rows.byteLength }
-  const header: Header = { origin, image: rest, exceptions: [...exceptions], book: counts, bytes }
+  const named = country === null ? null : { countries: country.countries, sources: country.sources }
+  const parts: Readonly<Record<Section, Uint8Array | Uint32Array>> = {
+    ...{ slots, entries, text, rows },
+    v4Starts: country?.v4Starts ?? noWords,
+    v4Marks: country?.v4Marks ?? noWords,
+    v6Starts: country?.v6Starts ?? noWords,
+    v6Marks: country?.v6Marks ?? noWords,
+  }
+  const bytes = Object.fromEntries(sections.map(name => [name, parts[name].byteLength])) as Header['bytes']
+  const header: Header = { origin, image: rest, exceptions: [...exceptions], book: counts, country: named, bytes }
   const head = Buffer.from(JSON.stringify(header))
   const length = Buffer.alloc(4)
   length.writeUInt32BE(head.length)
@@ -63,10 +73,13 @@ export async function writeImage(file: string, image: SnapshotImage, origin: Ima
 }
 
 /** Undefined for a file that is not there or not whole. */
-export async function readImage(
-  file: string,
-): Promise<
-  { readonly origin: ImageOrigin; readonly withHolds: (holds: readonly Hold[]) => SnapshotImage } | undefined
+export async function readImage(file: string): Promise<
+  | {
+      readonly origin: ImageOrigin
+      readonly country: CountryTable | null
+      readonly withHolds: (holds: readonly Hold[]) => SnapshotImage
+    }
+  | undefined
 > {
   const bytes = await readFile(file).catch(() => undefined)
   const headAt = magic.length + 4
@@ -92,8 +105,18 @@ export async function readImage(
     text: new Uint8Array(shared('text')),
     rows: new Uint32Array(shared('rows')),
   }
+  const country =
+    header.country === null
+      ? null
+      : {
+          ...header.country,
+          v4Starts: new Uint32Array(shared('v4Starts')),
+          v4Marks: new Uint32Array(shared('v4Marks')),
+          v6Starts: new Uint32Array(shared('v6Starts')),
+          v6Marks: new Uint32Array(shared('v6Marks')),
+        }
   const exceptions = new Map(header.exceptions)
-  return { origin: header.origin, withHolds: holds => ({ ...header.image, book, exceptions, holds }) }
+  return { origin: header.origin, country, withHolds: holds => ({ ...header.image, book, country, exceptions, holds }) }
 }
 
 /** What can't be trusted any more must not answer after a restart. */

@@ -5,6 +5,7 @@
  */
 import type { Instant } from '../core/clock.ts'
 import type { Place } from '../core/diagnostic.ts'
+import type { CountryTable } from '../model/country.ts'
 import type { Exception, Language, MailDomain } from '../model/entity.ts'
 import type { Hold } from '../model/incident.ts'
 import type { DomainName } from '../model/name.ts'
@@ -45,6 +46,8 @@ export type SnapshotImage = {
     readonly domains: readonly string[]
     readonly networks: readonly string[]
   }
+  /** null where none are configured. */
+  readonly country: CountryTable | null
   readonly modes: Readonly<Record<string, Mode>>
   readonly limits: { readonly recipientsPerHour: number; readonly recipientsPerDay: number }
   readonly holds: readonly Hold[]
@@ -84,6 +87,7 @@ export function buildImage(world: World): SnapshotImage {
     domains,
     ...buildMailboxes(world, numbers),
     national: { suffixes, domains: nationalDomains, networks },
+    country: world.country,
     modes: config.modes,
     limits: { recipientsPerHour, recipientsPerDay },
     holds: world.holds,

@@ -1,43 +1,8 @@
 /**
- * IP addresses and networks for live decisions: addresses as numbers, sets of networks as sorted intervals, tables of
- * networks with values by prefix length. A look-up does not get dearer with the number of networks. RFC 4291 for the text
- * of IPv6. Pure.
+ * Networks for live decisions: sets of networks as sorted intervals, tables of networks with values by prefix length. A
+ * look-up does not get dearer with the number of networks. Pure.
  */
-import ipaddr from 'ipaddr.js'
-
-/** IPv4 as a number, IPv6 as a bigint. IPv4-mapped IPv6 is IPv4. */
-export type Ip = number | bigint
-
-/** An address as Postfix writes it; undefined for anything else (`unknown`, an empty text, a zone index, `010.0.0.1`). */
-export function parseIp(text: string): Ip | undefined {
-  const v4 = parseIpv4(text)
-  if (v4 !== undefined) return v4
-  if (!text.includes(':') || text.includes('%') || text.length > 45 || !ipaddr.IPv6.isValid(text)) return undefined
-  const address = ipaddr.IPv6.parse(text)
-  if (address.isIPv4MappedAddress()) return parseIpv4(address.toIPv4Address().toString())
-  return address.parts.reduce((value, part) => (value << 16n) | BigInt(part), 0n)
-}
-
-function parseIpv4(text: string): number | undefined {
-  let value = 0
-  let part = -1
-  let dots = 0
-  for (let at = 0; at < text.length; at += 1) {
-    const code = text.charCodeAt(at)
-    if (code === 46) {
-      if (part < 0) return undefined
-      value = value * 256 + part
-      part = -1
-      dots += 1
-    } else {
-      // A leading zero is octal to some readers, so it is an address to none.
-      if (code < 48 || code > 57 || part === 0) return undefined
-      part = (part < 0 ? 0 : part * 10) + code - 48
-      if (part > 255) return undefined
-    }
-  }
-  return dots === 3 && part >= 0 ? value * 256 + part : undefined
-}
+import { type Ip, parseIp } from '../model/ip.ts'
 
 /** Canonical CIDR, or a single address; undefined for what can't be read. */
 function parseNetwork(text: string): { readonly address: Ip; readonly length: number } | undefined {

@@ -26,7 +26,7 @@ import {
   traitsAt,
 } from './book.ts'
 import type { Mode } from './image.ts'
-import { contains } from './network.ts'
+import { isNationalAddress } from './scope.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { MailboxRow, Party } from './tables.ts'
 
@@ -65,7 +65,7 @@ export function findParty(snapshot: Snapshot, text: string): Party {
     case 'bare':
       return { ...nobody, scope: 'local' }
     case 'literal': {
-      const isInside = contains(snapshot.national.networks, address.ip)
+      const isInside = isNationalAddress(snapshot, address.ip)
       return { ...nobody, ip: address.ip, scope: isInside ? 'national' : 'international' }
     }
     case 'odd':

@@ -3,9 +3,11 @@
  * institution. What cannot be judged is international. Pure.
  */
 import { type Instant, isActive } from '../core/clock.ts'
+import { countryOf } from '../model/country.ts'
 import { type Exception, type Scope, scopes } from '../model/entity.ts'
+import type { Ip } from '../model/ip.ts'
 import { isAtOrBelow } from '../model/name.ts'
-import { contains, type Ip, isEmpty } from './network.ts'
+import { contains, isEmpty } from './network.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { InstitutionRow, Party } from './tables.ts'
 
@@ -23,15 +25,31 @@ export function classOf(party: Party, institution: InstitutionRow | undefined): 
   return managed.standing === 'live' && managed.institution === institution ? 'local' : party.scope
 }
 
-/** True once the operator has told which addresses are national; before, an address says nothing about a country. */
-export function areAddressesJudged(snapshot: Snapshot): boolean {
-  return !isEmpty(snapshot.national.networks)
+/** Of its networks, or country data give it to the country. What no registry knows is not national (ADR 17). */
+export function isNationalAddress({ national }: Snapshot, ip: Ip | undefined): boolean {
+  if (contains(national.networks, ip)) return true
+  return ip !== undefined && national.country !== null && countryOf(national.country, ip) === 'national'
 }
 
-/** Of a client that speaks for nobody. Its institution's own network is local, whatever it is worth nationally. */
-export function classOfClient(snapshot: Snapshot, ip: Ip | undefined, institution: InstitutionRow): Scope {
+/**
+ * Of a client that speaks for nobody. Its institution's own network is local, whatever it is worth nationally. Undefined
+ * where the address says nothing about a country: the operator has not told which are national, or has country data and
+ * they do not know it. A registry's gap costs nobody their mail (ADR 17).
+ */
+export function classOfClient(snapshot: Snapshot, ip: Ip | undefined, institution: InstitutionRow): Scope | undefined {
+  const { networks, country } = snapshot.national
+  if (isEmpty(networks) && country === null) return undefined
   if (contains(institution.networks, ip)) return 'local'
-  return contains(snapshot.national.networks, ip) ? 'national' : 'international'
+  if (contains(networks, ip)) return 'national'
+  if (ip === undefined || country === null) return 'international'
+  switch (countryOf(country, ip)) {
+    case 'national':
+      return 'national'
+    case 'foreign':
+      return 'international'
+    case 'unknown':
+      return undefined
+  }
 }
 
 /** The exception that reaches a correspondent now. An odd address is reached by none. */

@@ -4,6 +4,7 @@
  */
 import type { Instant } from '../core/clock.ts'
 import type { PolicyName } from '../manifest/schema.ts'
+import type { CountryTable } from '../model/country.ts'
 import type { Exception, Language } from '../model/entity.ts'
 import type { Hold } from '../model/incident.ts'
 import type { Address, DomainName } from '../model/name.ts'
@@ -29,6 +30,8 @@ export type Snapshot = {
     readonly domains: ReadonlySet<string>
     readonly networks: NetworkSet
     readonly networkTexts: readonly string[]
+    /** null where none are configured. */
+    readonly country: CountryTable | null
   }
   readonly modes: Readonly<Partial<Record<PolicyName, Mode>>>
   readonly limits: { readonly recipientsPerHour: number; readonly recipientsPerDay: number }
@@ -60,6 +63,7 @@ export function openSnapshot(image: SnapshotImage): Snapshot {
       domains: new Set(national.domains),
       networks: buildNetworkSet(national.networks),
       networkTexts: national.networks,
+      country: image.country,
     },
     modes,
     limits,

@@ -5,9 +5,10 @@
 import type { Place } from '../core/diagnostic.ts'
 import type { Access, Exception, Language, MailDomain, Scope } from '../model/entity.ts'
 import type { Hold } from '../model/incident.ts'
+import type { Ip } from '../model/ip.ts'
 import type { Address, DomainName } from '../model/name.ts'
 import type { Role, Standing } from './book.ts'
-import type { Ip, NetworkSet } from './network.ts'
+import type { NetworkSet } from './network.ts'
 
 export type InstitutionRow = {
   readonly name: string

@@ -6,12 +6,14 @@
  * suspension with `--only send` changes nothing here. Precedence: withdrawn, then suspended, then the rest.
  */
 import { isActive } from '../core/clock.ts'
-import type { Place } from '../core/diagnostic.ts'
+import type { Diagnostic, Place } from '../core/diagnostic.ts'
+import { nationalPrefixes } from '../model/country.ts'
 import type { Access, Account, Institution, MailDomain } from '../model/entity.ts'
 import type { Hold, Lever } from '../model/incident.ts'
 import { type Address, toAddress } from '../model/name.ts'
 import type { AccountRole, DirectoryAccount, DirectoryDomain, Status } from '../model/resource.ts'
 import { isProvisioned, type World, type WorldAccount, type WorldDomain } from '../model/world.ts'
+import { allowNetsBytesMax } from '../standards/directory-resource.ts'
 
 export type DesiredEntry = {
   readonly resource: DirectoryDomain | DirectoryAccount
@@ -19,6 +21,9 @@ export type DesiredEntry = {
   /** Ids of the incidents that shaped the resource, sorted. */
   readonly holds: readonly string[]
 }
+
+/** Of the whole list, the rest is for the institution's networks and the operator's. Some 300 prefixes. */
+const countryNetworksBytesMax = allowNetsBytesMax - 1_500
 
 /** Names that RFC 2142 section 4 and RFC 5321 section 4.5.1 want answered in every domain. */
 const administratorNames = ['postmaster', 'abuse'] as const
@@ -42,15 +47,42 @@ export function desiredDirectory(world: World): readonly DesiredEntry[] {
     [...world.accounts.values()].filter(account => isProvisioned(account.state)),
     account => account.account.domain,
   )
+  const national = [...world.config.national.networks, ...(countryNetworks(world) ?? [])]
   return [...world.domains.values()]
     .filter(domain => isProvisioned(domain.state))
     .flatMap(domain =>
-      desiredOfDomain({ world, domain, holdsByAccount, accounts: accounts.get(domain.domain.name) ?? [] }),
+      desiredOfDomain({ world, national, domain, holdsByAccount, accounts: accounts.get(domain.domain.name) ?? [] }),
     )
+}
+
+/**
+ * What country data add to the login door, as the fewest prefixes; undefined where they do not fit. Then they are all left
+ * out: half a country would be a riddle, and an account that can't be written could not be suspended either (ADR 17).
+ */
+function countryNetworks({ country }: World): readonly string[] | undefined {
+  if (country === null) return []
+  const networks: string[] = []
+  let bytes = 0
+  for (const prefix of nationalPrefixes(country)) {
+    bytes += prefix.length + 1
+    if (bytes > countryNetworksBytesMax) return undefined
+    networks.push(prefix)
+  }
+  return networks
+}
+
+/** Said once, not for each account. */
+export function checkCountryNetworks(world: World): readonly Diagnostic[] {
+  if (countryNetworks(world) !== undefined) return []
+  const countries = (world.country?.countries ?? []).join(', ').toUpperCase()
+  const values = { countries, limit: String(countryNetworksBytesMax) }
+  return [{ severity: 'warning', code: 'W-COUNTRY-NETWORKS', values }]
 }
 
 type DomainFacts = {
   readonly world: World
+  /** Networks that `access: national` opens. */
+  readonly national: readonly string[]
   readonly domain: WorldDomain
   readonly accounts: readonly WorldAccount[]
   readonly holdsByAccount: ReadonlyMap<Address, readonly Hold[]>
@@ -137,7 +169,7 @@ function desiredUser(facts: DomainFacts, { account, state }: WorldAccount): Desi
     // One write of the domain's `login` closes them all, so no hold on a domain is written account by account.
     domainLevers: [],
     closed: state === 'withdrawn' || facts.domain.state === 'withdrawn',
-    allowNets: allowNetsOf(facts.world, account),
+    allowNets: allowNetsOf(facts, account),
     quotaBytes: account.quotaBytes,
     aliases: account.aliases,
     source: (state === 'withdrawn' ? account.places.state : undefined) ?? account.place,
@@ -184,13 +216,13 @@ function doorUnder(holds: readonly Hold[], levers: readonly Lever[]): { status: 
 }
 
 /** Networks that an account may log in from at `world.at` (S20): its access, widened by every live exception. */
-function allowNetsOf(world: World, account: Account): readonly string[] | null {
+function allowNetsOf({ world, national }: DomainFacts, account: Account): readonly string[] | null {
   const own = world.institutions.get(account.institution)?.networks ?? []
   const granted = new Set<Access>([account.access])
   for (const exception of account.exceptions)
     if (exception.kind === 'access' && isActive({ until: exception.until }, world.at)) granted.add(exception.access)
   if (granted.has('anywhere')) return null
-  return granted.has('national') ? [...world.config.national.networks, ...own] : own
+  return granted.has('national') ? [...national, ...own] : own
 }
 
 /**

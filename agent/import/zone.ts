@@ -107,6 +107,7 @@ export function worldOf(domain: MailDomain, config: AgentConfig, institution: In
     accounts: new Map(),
     waivers: [],
     dkim: new Map(),
+    country: null,
     holds: [],
     diagnostics: [],
   }

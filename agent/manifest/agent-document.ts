@@ -4,6 +4,7 @@
  */
 import { dirname, resolve } from 'node:path'
 import type { Diagnostic } from '../core/diagnostic.ts'
+import type { CountrySetting } from '../model/country.ts'
 import { type Address, type DomainName, parseAddress, parseDomainName } from '../model/name.ts'
 import type { AgentConfig } from '../model/world.ts'
 import { type Resolving, resolveProviders } from './agent-providers.ts'
@@ -67,10 +68,6 @@ const defaults = {
 function resolveSpec(findings: Findings, sheet: Sheet, spec: AgentSpec, file: string): AgentConfig {
   const at: Resolving = { findings, sheet, folder: dirname(file) }
   const stateFolder = resolve(at.folder, spec.state)
-  const { countryData } = spec.national ?? {}
-  if (typeof countryData === 'string') {
-    findings.error('E-UNSUPPORTED', sheet, ['spec', 'national', 'countryData'], { found: countryData, known: 'null' })
-  }
   const providers = resolveProviders(at, spec.providers, stateFolder)
   return {
     file,
@@ -167,11 +164,34 @@ function resolveNational(at: Resolving, { national }: AgentSpec): AgentConfig['n
     at.findings.error('E-NETWORK', at.sheet, path, values, { suggestion: parsed.suggestion })
     return []
   })
+  const suffixes = names('suffixes', national?.suffixes ?? defaults.suffixes)
   return {
-    suffixes: names('suffixes', national?.suffixes ?? defaults.suffixes),
+    suffixes,
     domains: names('domains', national?.domains ?? []),
     networks,
+    countryData: resolveCountryData(at, national?.countryData ?? null, suffixes),
   }
+}
+
+/** Of the suffixes those of two letters are countries (ISO 3166-1), as top-level domains are (RFC 1591). */
+function resolveCountryData(
+  { findings, sheet, folder }: Resolving,
+  countryData: string | null | { readonly files: string; readonly countries?: readonly string[] },
+  suffixes: readonly string[],
+): CountrySetting | null {
+  if (countryData === null) return null
+  const { files, countries: named } = typeof countryData === 'string' ? { files: countryData } : countryData
+  const path = ['spec', 'national', 'countryData']
+  for (const [index, found] of (named ?? []).entries())
+    if (!isCountry(found.toLowerCase()))
+      findings.error('E-COUNTRY-CODE', sheet, [...path, 'countries', index], { reason: 'country.twoLetters', found })
+  const countries = named?.map(country => country.toLowerCase()) ?? suffixes.filter(isCountry)
+  if (countries.length === 0) findings.error('E-COUNTRY-CODE', sheet, path, { reason: 'country.noSuffix' })
+  return { path: resolve(folder, files), countries: [...new Set(countries)].sort() }
+}
+
+function isCountry(text: string): boolean {
+  return /^[a-z]{2}$/.test(text)
 }
 
 function resolveMail(at: Resolving, mail: AgentSpec['mail']): AgentConfig['mail'] {

@@ -1,6 +1,7 @@
 /**
- * The only file of this folder that touches the disk: manifests below a folder, and the files that they name. What
- * cannot be read is told as such, never left out, since an absence would be taken for a wish (contract section 1).
+ * Beside `config.ts` and `country-data.ts` the only file of this folder that touches the disk: manifests below a folder,
+ * and the files that they name. What cannot be read is told as such, never left out, since an absence would be taken for
+ * a wish (contract section 1).
  */
 import { readFileSync, realpathSync, statSync } from 'node:fs'
 import { open, readdir, realpath, stat } from 'node:fs/promises'

@@ -92,6 +92,7 @@ const circumstances = {
       'What is national.',
     ),
   ),
+  country: Type.Optional(text('Lines of a registry’s statistics file, for the country cu.')),
   modes: Type.Optional(
     Type.Partial(
       Type.Record(Type.Enum([...policyNames]), oneOf(['off', 'observe', 'enforce'], 'Mode of the policy.')),

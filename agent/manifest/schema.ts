@@ -371,7 +371,19 @@ export const AgentSpec = closed(
           suffixes: Type.Optional(Type.Array(text('A domain suffix, whole labels.', 'cu'))),
           domains: Type.Optional(Type.Array(text('One more national domain.'))),
           networks: Type.Optional(Type.Array(text('A national network, CIDR.'))),
-          countryData: Type.Optional(Type.Union([Type.Null(), text('File of country data.')])),
+          countryData: Type.Optional(
+            Type.Union([
+              Type.Null(),
+              text('Statistics file of the internet registries, or folder of them.', './country'),
+              closed(
+                {
+                  files: text('The same.', './country'),
+                  countries: Type.Optional(Type.Array(text('A national country, two letters.', 'cu'), { minItems: 1 })),
+                },
+                'Country data and the countries that are national; those of the suffixes by default.',
+              ),
+            ]),
+          ),
         },
         'What is national (S21).',
       ),

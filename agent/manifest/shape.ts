@@ -68,8 +68,20 @@ function judge(form: Form, root: TreeNode): Shape {
   const value = toValue(root, form.schema)
   const validator = validatorOf(form.schema)
   if (validator(value)) return { value, findings: [] }
-  const errors = validator.errors ?? []
+  const errors = withoutOtherForms(validator.errors ?? [])
   return { value, findings: errors.flatMap(error => toFinding(form, root, error) ?? []) }
+}
+
+/** Where a value may have one of several forms and is of the type of one, that it is not of the others' is no mistake. */
+function withoutOtherForms(errors: readonly ErrorObject[]): readonly ErrorObject[] {
+  const branchOf = ({ schemaPath }: ErrorObject) => /^(.*\/anyOf)\/\d+/.exec(schemaPath)
+  const isMismatch = (error: ErrorObject) => error.keyword === 'type' && /\/anyOf\/\d+\/type$/.test(error.schemaPath)
+  const mismatched = new Set(errors.filter(isMismatch).map(error => branchOf(error)?.[0]))
+  // A form that has errors, but not that one, is the form that was meant.
+  const meant = new Set(
+    errors.filter(error => !mismatched.has(branchOf(error)?.[0])).map(error => branchOf(error)?.[1] ?? ''),
+  )
+  return errors.filter(error => !isMismatch(error) || !meant.has(branchOf(error)?.[1] ?? ''))
 }
 
 function toFinding(form: Form, root: TreeNode, error: ErrorObject): ShapeFinding | undefined {
@@ -189,10 +201,16 @@ function unknownInContext(kind: Kind, key: string, code: string): Context {
 }
 
 function knownKeys(schema: TSchema, path: Path): readonly string[] {
-  type Walk = { properties?: Record<string, Walk>; items?: Walk; additionalProperties?: Walk }
+  type Walk = {
+    properties?: Record<string, Walk>
+    items?: Walk
+    additionalProperties?: Walk
+    anyOf?: readonly Walk[]
+  }
+  const withKeys = (at: Walk | undefined) => at?.anyOf?.find(({ properties }) => properties !== undefined) ?? at
   let at = schema as Walk | undefined
   for (const step of path)
-    at = typeof step === 'number' ? at?.items : (at?.properties?.[step] ?? at?.additionalProperties)
+    at = withKeys(typeof step === 'number' ? at?.items : (at?.properties?.[step] ?? at?.additionalProperties))
   return Object.keys(at?.properties ?? {})
 }
 

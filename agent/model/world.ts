@@ -4,6 +4,7 @@
  */
 import type { Instant } from '../core/clock.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
+import type { CountrySetting, CountryTable } from './country.ts'
 import type { Account, Institution, InstitutionEstate, Language, MailDomain, Waiver } from './entity.ts'
 import type { Hold } from './incident.ts'
 import type { Address, DomainName } from './name.ts'
@@ -39,6 +40,7 @@ export type AgentConfig = {
     readonly suffixes: readonly string[]
     readonly domains: readonly string[]
     readonly networks: readonly string[]
+    readonly countryData: CountrySetting | null
   }
   readonly mail: {
     readonly mx: readonly { readonly host: DomainName; readonly priority: number }[]
@@ -117,6 +119,8 @@ export type World = {
   readonly accounts: ReadonlyMap<Address, WorldAccount>
   readonly waivers: readonly Waiver[]
   readonly dkim: ReadonlyMap<DomainName, DkimKey>
+  /** In force; null where none are configured. */
+  readonly country: CountryTable | null
   /** Every open hold. */
   readonly holds: readonly Hold[]
   readonly diagnostics: readonly Diagnostic[]

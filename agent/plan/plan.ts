@@ -5,6 +5,7 @@ import { formatInstant, type Instant } from '../core/clock.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import { digestOf } from '../core/digest.ts'
 import { type DesiredSet, desired, withinScope, withoutHolds } from '../desired/desired.ts'
+import { checkCountryNetworks } from '../desired/directory.ts'
 import { membersWithoutAddress } from '../desired/lists.ts'
 import type { Change, Plan } from '../model/change.ts'
 import type { DomainName } from '../model/name.ts'
@@ -112,7 +113,7 @@ export function makePlan(input: PlanInput): Planned {
   const keys = ([...keyed] as DomainName[]).toSorted()
   const announced = ({ action, ref }: Change) =>
     action === 'create' && ref.kind === 'rrset' && ref.key.includes('._domainkey.') && keyed.has(domainOfRef(ref))
-  const unlisted = scope === 'all' ? membersWithoutAddress(world) : []
+  const unlisted = scope === 'all' ? [...membersWithoutAddress(world), ...checkCountryNetworks(world)] : []
   const contested = new Set(difference.contested.map(({ ref }) => formatRef(ref)))
   return {
     vanished: difference.vanished,

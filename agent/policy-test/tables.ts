@@ -21,6 +21,7 @@ import { suggest } from '../manifest/suggest.ts'
 import type { Path } from '../manifest/tree.ts'
 import type { SourceFile } from '../manifest/types.ts'
 import { parseAddress, parseDomainName } from '../model/name.ts'
+import { countryOf } from './world.ts'
 
 /** One document with a way back to its lines. */
 type Sheet = { readonly file: string; readonly lines: LineStarts; readonly spans: Spans; readonly value: unknown }
@@ -144,6 +145,8 @@ function checkNames(
     }
   }
   checkNetworks(['national', 'networks'], own.national?.networks)
+  for (const { code, values, severity } of countryOf(own.country ?? '').diagnostics)
+    if (severity === 'error') findings.error(code, sheet, [...prefix, 'country'], values ?? {})
   for (const [name, institution] of Object.entries(own.institutions ?? {})) {
     checkNetworks(['institutions', name, 'networks'], institution.networks)
     for (const [index, server] of (institution.servers ?? []).entries())

@@ -1,12 +1,32 @@
 /** A small world from a table's `estate`: what the loader would make of manifests, without papers. Pure. */
+import { assert } from '../core/assert.ts'
 import { endOfDay } from '../core/clock.ts'
 import type { Place } from '../core/diagnostic.ts'
 import type { EstateText } from '../manifest/schema-decisions.ts'
 import type { Path } from '../manifest/tree.ts'
+import type { CountryTable } from '../model/country.ts'
 import type { Account, Exception, Institution, MailDomain } from '../model/entity.ts'
 import { type Hold, levers } from '../model/incident.ts'
 import { type Address, type DomainName, domainOf } from '../model/name.ts'
 import type { AgentConfig, World, WorldAccount, WorldDomain } from '../model/world.ts'
+import { createDelegatedParser } from '../standards/delegated-statistics.ts'
+import { buildCountryTable } from '../standards/delegated-table.ts'
+
+/** The lines of one statistics file as a table, with what is wrong with them. */
+export function countryOf(text: string, countries: readonly string[] = ['cu']) {
+  if (text === '') return { table: null, diagnostics: [] }
+  const parser = createDelegatedParser('country', countries)
+  parser.push(Buffer.from(text))
+  const file = parser.end()
+  return { table: buildCountryTable([file], countries).table, diagnostics: file.diagnostics }
+}
+
+/** The table of one file. @throws when it has a mistake: whoever asks has looked. */
+export function toCountryTable(text: string, countries: readonly string[] = ['cu']): CountryTable {
+  const { table, diagnostics } = countryOf(text, countries)
+  assert(table !== null && diagnostics.length === 0, `country data of a table: ${JSON.stringify(diagnostics)}`)
+  return table
+}
 
 export const timeZone = 'America/Havana'
 export const at = Date.parse('2026-06-15T12:00:00Z')
@@ -63,6 +83,7 @@ export function toWorld(estate: EstateText, place: Placer = countingPlacer()): W
     accounts,
     waivers: [],
     dkim: new Map(),
+    country: estate.country === undefined ? null : toCountryTable(estate.country),
     holds,
     diagnostics: [],
   }
@@ -71,7 +92,7 @@ export function toWorld(estate: EstateText, place: Placer = countingPlacer()): W
 /** A world of manifests under what a table says beside accounts: what is national, modes, limits, and holds of its own. */
 export function withCircumstances(
   world: World,
-  { national, modes, limits }: EstateText,
+  { national, modes, limits, country }: EstateText,
   holds: readonly Hold[],
 ): World {
   const config = {
@@ -80,7 +101,8 @@ export function withCircumstances(
     modes: { ...world.config.modes, ...modes },
     limits: { ...world.config.limits, ...limits },
   }
-  return { ...world, config, holds: [...world.holds, ...holds] }
+  const table = country === undefined ? world.country : toCountryTable(country)
+  return { ...world, config, country: table, holds: [...world.holds, ...holds] }
 }
 
 function toInstitution(name: string, text: EstateText['institutions'][string], place: Placer): Institution {

@@ -11,6 +11,7 @@ import type { Json } from '../core/digest.ts'
 import { hit } from '../core/failpoint.ts'
 import type { Log } from '../core/log.ts'
 import { withinScope } from '../desired/desired.ts'
+import type { CountryReading } from '../manifest/country-data.ts'
 import type { Change, Outcome, Plan } from '../model/change.ts'
 import type { DomainName } from '../model/name.ts'
 import type { ProviderName, Ref, Resource } from '../model/resource.ts'
@@ -44,6 +45,8 @@ export type EngineParts = {
   /** What opening the register folded already. */
   readonly history: History
   readonly loadEstate: () => Promise<CheckedEstate>
+  /** null where none are configured. */
+  readonly loadCountry: () => Promise<CountryReading | null>
   readonly generateDkimKey: () => Promise<{ selector: string; publicKey: string; privateKeyPem: string }>
   /** Writes a private key where only the signer reads it; never into the register or a log. */
   readonly writeDkimKey: (domain: DomainName, selector: string, privateKeyPem: string) => Promise<void>
@@ -76,6 +79,7 @@ export class Engine {
   readonly parts: EngineParts
   readonly history: History
   checked: CheckedEstate = { estates: new Map(), waivers: [], blocked: new Map(), unreadable: [], diagnostics: [] }
+  country: CountryReading | null = null
   /** Something happened since the last acceptance that could make another one due. */
   #acceptanceDue = true
   #turn: Promise<void> = Promise.resolve()
@@ -87,14 +91,16 @@ export class Engine {
     this.history = parts.history
   }
 
-  /** Reads the manifests anew. A folder that can't be read at all keeps what was last accepted. */
+  /** Reads the manifests and country data anew. A folder that can't be read at all keeps what was last accepted. */
   async reload(): Promise<void> {
     this.checked = await this.parts.loadEstate()
+    this.country = await this.parts.loadCountry()
     this.#acceptanceDue = true
   }
 
   world(): World {
-    return joinWorld(this.parts.config, this.checked, this.history, this.parts.clock.now())
+    const { config, clock } = this.parts
+    return joinWorld(config, { ...this.checked, country: this.country?.table ?? null }, this.history, clock.now())
   }
 
   /** Durable first, then folded in, then seen by every projection; only then acknowledged to the caller. */

@@ -51,6 +51,7 @@ export function startLoop(parts: LoopParts): Loop {
   const { engine, projection, signal } = parts
   const { log, queue, clock, config } = engine.parts
   let lastDiagnostics = ''
+  let lastCountry: unknown = null
   let retryMs = retryFirstMs
 
   const reportDiagnostics = () => {
@@ -62,6 +63,16 @@ export function startLoop(parts: LoopParts): Loop {
       log.write(diagnostic.severity === 'error' ? 'error' : 'warn', 'manifest', shown(diagnostic))
     if (diagnostics.every(diagnostic => diagnostic.severity !== 'error'))
       log.write('info', 'manifests are valid', { warnings: diagnostics.length })
+  }
+
+  const reportCountry = () => {
+    const reading = engine.country
+    if (reading === null || reading === lastCountry) return
+    lastCountry = reading
+    const { table, state, diagnostics } = reading
+    for (const diagnostic of diagnostics)
+      log.write(diagnostic.severity === 'error' ? 'error' : 'warn', 'country data', shown(diagnostic))
+    log.write(state === 'current' ? 'info' : 'error', 'country data in force', { state, sources: table.sources })
   }
 
   let retrying = false
@@ -109,6 +120,7 @@ export function startLoop(parts: LoopParts): Loop {
   const reread = async (): Promise<void> => {
     await engine.reload()
     reportDiagnostics()
+    reportCountry()
     projection.refresh()
   }
 

@@ -18,7 +18,7 @@ export function canonicalDirectoryResource(resource: DirectoryResource): Directo
  * Dovecot's auth worker answers in one line of at most 8,192 bytes, hash and names included, or refuses the login as a
  * fault. A list of networks beyond this would lock out whoever it was meant to let in.
  */
-const allowNetsBytesMax = 7_000
+export const allowNetsBytesMax = 7_000
 
 export function checkDirectoryResource(resource: DirectoryResource): readonly Diagnostic[] {
   if (resource.kind === 'domain' || resource.allowNets === null) return []

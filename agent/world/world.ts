@@ -6,6 +6,7 @@ import type { Instant } from '../core/clock.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import { digestOf } from '../core/digest.ts'
 import { openHolds, withdrawnDomains } from '../incident/lifecycle.ts'
+import type { CountryTable } from '../model/country.ts'
 import { type Account, categories, type Institution, type InstitutionEstate, type MailDomain } from '../model/entity.ts'
 import { type Hold, inbounds, levers } from '../model/incident.ts'
 import type { Address, DomainName } from '../model/name.ts'
@@ -261,7 +262,12 @@ function queuedDiagnostic(account: Account, domain: MailDomain): Diagnostic {
 }
 
 /** Joins manifests and register at an instant. Deterministic: equal arguments, equal world. */
-export function joinWorld(config: AgentConfig, read: CheckedEstate, history: History, at: Instant): World {
+export function joinWorld(
+  config: AgentConfig,
+  { country, ...read }: CheckedEstate & { readonly country: CountryTable | null },
+  history: History,
+  at: Instant,
+): World {
   const checked = withHeldBack(read, history)
   const holds = openHolds(history.incidents)
   const withdrawn = withdrawnDomains(history.incidents)
@@ -309,6 +315,7 @@ export function joinWorld(config: AgentConfig, read: CheckedEstate, history: His
     accounts,
     waivers: checked.waivers,
     dkim: history.dkim,
+    country,
     holds,
     diagnostics,
   }

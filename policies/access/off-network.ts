@@ -3,12 +3,14 @@
  * the institution's declared collecting servers. A client whose address is not known is outside.
  */
 import { type Instant, isActive } from '../../agent/core/clock.ts'
-import { contains, type Ip } from '../../agent/decision/network.ts'
+import { contains } from '../../agent/decision/network.ts'
 import { placeOf } from '../../agent/decision/party.ts'
+import { isNationalAddress } from '../../agent/decision/scope.ts'
 import type { Snapshot } from '../../agent/decision/snapshot.ts'
 import type { MailboxRow } from '../../agent/decision/tables.ts'
 import type { ReasonText } from '../../agent/decision/texts.ts'
 import type { Access, Exception } from '../../agent/model/entity.ts'
+import type { Ip } from '../../agent/model/ip.ts'
 import { type AccessPolicy, isMail, type Judgement, languageOf } from '../policy.ts'
 
 export const offNetwork: AccessPolicy = {
@@ -41,7 +43,7 @@ function isWithin(snapshot: Snapshot, mailbox: MailboxRow, access: Access, clien
     case 'anywhere':
       return true
     case 'national':
-      return contains(institution.networks, client) || contains(snapshot.national.networks, client)
+      return contains(institution.networks, client) || isNationalAddress(snapshot, client)
     case 'institution':
       return contains(institution.networks, client)
   }

@@ -1,17 +1,10 @@
 /**
  * `scope-receive`: from how far an account is written to (S21, S43). Anyone can write any sender, so for strangers the
  * more foreign of sender and client address counts, once the operator has told which addresses are national; a null
- * sender has the address alone. Who logged in, or speaks through a declared relay, is as near as their institution.
+ * sender has the address alone. An address that country data do not know says nothing (ADR 17). Who logged in, or speaks through a declared relay, is as near as their institution.
  */
 import { placeOf } from '../../agent/decision/party.ts'
-import {
-  areAddressesJudged,
-  classOf,
-  classOfClient,
-  exceptionFor,
-  isBeyond,
-  moreForeign,
-} from '../../agent/decision/scope.ts'
+import { classOf, classOfClient, exceptionFor, isBeyond, moreForeign } from '../../agent/decision/scope.ts'
 import type { InstitutionRow } from '../../agent/decision/tables.ts'
 import type { Scope } from '../../agent/model/entity.ts'
 import { type AccessFacts, type AccessPolicy, type Judgement, languageOf } from '../policy.ts'
@@ -48,7 +41,7 @@ function classOfOrigin(facts: AccessFacts, institution: InstitutionRow): Scope {
     const ofRelay: Scope = relay === institution ? 'local' : 'national'
     return sender.form === 'null' ? ofRelay : moreForeign(ofSender, ofRelay)
   }
-  if (!areAddressesJudged(snapshot)) return sender.form === 'null' ? 'national' : ofSender
   const ofClient = classOfClient(snapshot, client, institution)
+  if (ofClient === undefined) return sender.form === 'null' ? 'national' : ofSender
   return sender.form === 'null' ? ofClient : moreForeign(ofSender, ofClient)
 }

@@ -23,6 +23,27 @@ const exceptionLine = (address: string, index: number) => {
 }
 
 describe('explain', () => {
+  test('says what country data say of the address, and the row', () => {
+    const country =
+      '2|lacnic|20260101|2|19870101|20260101|-0500\nlacnic|CU|ipv4|198.51.100.0|256|20200101|allocated\nlacnic||ipv4|192.0.2.0|256||reserved\n'
+    const at = (client?: string) =>
+      ask(
+        { sender: 'x@minsap.cu', recipient: 'nacional@hcg.sld.cu', ...(client && { client }) },
+        { ...estate, country },
+      )
+    const file = { file: 'country', registry: 'lacnic', serial: '20260101', date: '2026-01-01' }
+    expect(at('198.51.100.7').country).toEqual({
+      address: '198.51.100.7',
+      value: 'national',
+      source: { ...file, line: 2 },
+    })
+    expect(at('192.0.2.7').country).toMatchObject({ value: 'unknown', source: { ...file, line: 3 } })
+    expect(at('203.0.113.7').country).toEqual({ address: '203.0.113.7', value: 'unknown', source: null })
+    // A stranger with a national sender is assumed where the data say that the country is.
+    expect(at()).toMatchObject({ assumed: { client: '198.51.100.0' }, country: { value: 'national' }, effect: 'dunno' })
+    expect(ask({ sender: 'x@minsap.cu', recipient: 'nacional@hcg.sld.cu' }).country).toBeNull()
+  })
+
   test('lists every policy in the order of the table', () => {
     const names = policies.map(({ name }) => name)
     const queries = [

@@ -43,6 +43,8 @@ const clients = [
   '10.2.0.9',
   '10.3.0.9',
   '200.55.1.1',
+  '200.55.2.44',
+  '203.0.113.8',
   '203.0.113.7',
   '127.0.0.1',
   '2001:db8:1::5',
@@ -172,6 +174,7 @@ export function randomEstate(random: Random): EstateText {
   const modes = Object.fromEntries(
     policyNames.filter(() => random.chance(0.05)).map(name => [name, random.pick(['off', 'observe'] as const)]),
   )
+  const country = random.chance(0.5) ? { country: randomStatistics(random) } : {}
   const networks = random.chance(0.5) ? ['200.55.0.0/16', '2001:db8:9::/48'] : []
   return {
     institutions,
@@ -179,8 +182,32 @@ export function randomEstate(random: Random): EstateText {
     accounts,
     holds,
     modes,
+    ...country,
     national: { suffixes: ['cu'], domains: ['nac.example'], networks },
   }
+}
+
+/** Rows around the clients' addresses: of any country, any size, in any order, over each other. */
+export function randomStatistics(random: Random): string {
+  const rows = Array.from({ length: random.below(12) }, () => {
+    const code = random.pick(['CU', 'CU', 'CU', 'ES', 'US', 'EU', 'ZZ', ''])
+    const status = random.pick(['allocated', 'assigned', 'allocated', 'reserved', 'available'])
+    if (random.chance(0.35)) {
+      const start = random.pick(['2001:db8::|32', '2001:db8:1::|48', '2001:db8:8::|45', '2001:db8:9::|64', '2000::|3'])
+      return `lacnic|${code}|ipv6|${start}|20200101|${status}`
+    }
+    const start = random.pick([
+      '200.55.0.0',
+      '200.55.1.0',
+      '200.55.1.1',
+      '203.0.112.0',
+      '203.0.113.7',
+      '10.0.0.0',
+      '127.0.0.0',
+    ])
+    return `lacnic|${code}|ipv4|${start}|${random.pick([1, 2, 7, 256, 300, 65_536, 1_000_000])}|20200101|${status}|a`
+  })
+  return [`2|lacnic|20260101|${rows.length}|19870101|20260101|-0500`, ...rows, ''].join('\n')
 }
 
 function randomAccount(random: Random, localpart: string): EstateText['accounts'][string] {

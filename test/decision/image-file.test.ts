@@ -28,6 +28,7 @@ test('what was written decides as before, exceptions, places and holds included'
     const kept = await readImage(file)
     expect(kept?.origin).toEqual(origin)
     const again = openSnapshot(kept!.withHolds(world.holds))
+    expect(again.national.country).toEqual(snapshot.national.country)
     for (let asked = 0; asked < 300; asked += 1) {
       const request = randomRequest(random, estate)
       expect(decide(again, request, { at, usage: null })).toEqual(decide(snapshot, request, { at, usage: null }))

@@ -22,7 +22,7 @@ test('decide and the naive evaluator agree, and no answer permits', { timeout: 3
     for (let asked = 0; asked < requestsPerWorld; asked += 1) {
       const request = randomRequest(random, estate)
       const { effect, reason, reply } = decide(snapshot, request, { at, usage: null })
-      const naive = decideNaively(world, request, at)
+      const naive = decideNaively(world, request, at, estate.country)
       if (naive.effect !== effect || naive.reason !== reason || naive.code !== reply.slice(0, 9)) {
         expect({ effect, reason, reply, request, estate: JSON.stringify(estate) }).toEqual(naive)
       }

@@ -63,7 +63,47 @@ function read(text: string): Who {
   return { kind: 'named', ...nobody, domain, address: `${local.toLowerCase()}@${domain}` }
 }
 
-export function decideNaively(world: World, request: PolicyRequest, at: number): NaiveDecision {
+/** As one number, IPv6 behind all of IPv4; undefined for what is no address. */
+function numberOf(ip: string): bigint | undefined {
+  const bare = ip.replace(/^::ffff:(?=\d+\.)/i, '')
+  if (isIP(bare) === 0 || bare.includes('%')) return undefined
+  if (isIP(bare) === 4) return bare.split('.').reduce((sum, part) => sum * 256n + BigInt(part), 0n)
+  const dotted = bare.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, a, b, c, d) =>
+    [Number(a) * 256 + Number(b), Number(c) * 256 + Number(d)].map(part => part.toString(16)).join(':'),
+  )
+  const [head = '', tail] = dotted.split('::')
+  const groups = (text: string) => (text === '' ? [] : text.split(':'))
+  const end = groups(tail ?? '')
+  const zeros = Array.from({ length: 8 - groups(head).length - end.length }, () => '0')
+  const whole = [...groups(head), ...(tail === undefined ? [] : zeros), ...end]
+  return whole.reduce((sum, group) => (sum << 16n) + BigInt(`0x${group}`), 0n) + (1n << 128n)
+}
+
+const nobodysSpace = ['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12']
+const nobodysSpaceToo = ['192.168.0.0/16', '224.0.0.0/3']
+
+/** `cu`: every row that speaks of the address gives it to Cuba; `other`: to somebody else; `?`: nobody knows. */
+export function countryNaively(text: string, ip: string): 'cu' | 'other' | '?' {
+  const address = numberOf(ip)
+  if (address === undefined || inside(ip, [...nobodysSpace, ...nobodysSpaceToo])) return '?'
+  // Of IPv6 only 2000::/3 is given out.
+  if (address >= 1n << 128n && address >> 125n !== 0b1001n) return '?'
+  const found = new Set<string>()
+  for (const line of text.split('\n')) {
+    const [, code = '', type, start = '', size = '', , status = ''] = line.split('|')
+    if ((type !== 'ipv4' && type !== 'ipv6') || !/^(allocated|assigned)$/.test(status)) continue
+    if (/^(|ZZ|EU|AP)$/.test(code)) continue
+    const from = numberOf(start)!
+    const count = type === 'ipv4' ? BigInt(size) : 2n ** (128n - BigInt(size))
+    if (address >= from && address < from + count) found.add(code === 'CU' ? 'cu' : 'other')
+  }
+  return found.size === 1 ? ([...found][0] as 'cu' | 'other') : '?'
+}
+
+/** @param statistics the registries' file as text, where there are country data. */
+export function decideNaively(world: World, request: PolicyRequest, at: number, statistics?: string): NaiveDecision {
+  const isNational = (ip: string) =>
+    inside(ip, world.config.national.networks) || (statistics !== undefined && countryNaively(statistics, ip) === 'cu')
   const nothing = { effect: 'dunno', reason: 'permitted', code: 'DUNNO' }
   const { national } = world.config
   const boxes: Box[] = []
@@ -113,16 +153,16 @@ export function decideNaively(world: World, request: PolicyRequest, at: number):
     )
   const classOf = (who: Who, institution: string): string => {
     if (who.kind === 'bare') return 'local'
-    if (who.kind === 'literal') return inside(who.ip, national.networks) ? 'national' : 'international'
+    if (who.kind === 'literal') return isNational(who.ip) ? 'national' : 'international'
     if (who.kind !== 'named') return 'international'
     const own = managed(who)
     if (own !== undefined)
       return own.domain.institution === institution && !['blocked', 'queued', 'withdrawn'].includes(own.state)
         ? 'local'
         : 'national'
-    const isNational =
+    const isNationalName =
       national.suffixes.some(suffix => `.${who.domain}`.endsWith(`.${suffix}`)) || national.domains.includes(who.domain)
-    return isNational ? 'national' : 'international'
+    return isNationalName ? 'national' : 'international'
   }
   const excepted = (box: Box | undefined, kind: string, who: Who) =>
     who.kind === 'named' &&
@@ -200,7 +240,7 @@ export function decideNaively(world: World, request: PolicyRequest, at: number):
         ? inside(request.clientAddress, collecting)
         : access === 'anywhere' ||
           inside(request.clientAddress, mine) ||
-          (access === 'national' && inside(request.clientAddress, national.networks))
+          (access === 'national' && isNational(request.clientAddress))
     const granted = (loginBox.account?.account.exceptions ?? []).flatMap(exception =>
       exception.kind === 'access' && at < exception.until ? [exception.access] : [],
     )
@@ -215,16 +255,18 @@ export function decideNaively(world: World, request: PolicyRequest, at: number):
   const target = recipient && boxOf(recipient)
   if (recipient && target && !target.dead) {
     const home = target.institution
-    const near = inside(request.clientAddress, networks(home))
-      ? 0
-      : inside(request.clientAddress, national.networks)
-        ? 1
-        : 2
+    const near = inside(request.clientAddress, networks(home)) ? 0 : isNational(request.clientAddress) ? 1 : 2
     const ofSender = order.indexOf(classOf(sender, home))
+    const saysNothing =
+      statistics === undefined
+        ? national.networks.length === 0
+        : near === 2 &&
+          numberOf(request.clientAddress) !== undefined &&
+          countryNaively(statistics, request.clientAddress) === '?'
     let rank: number
     if (login) rank = order.indexOf(classOf(login, home))
     else if (relay) rank = Math.max(relay === home ? 0 : 1, sender.kind === 'null' ? 0 : ofSender)
-    else if (national.networks.length === 0) rank = sender.kind === 'null' ? 1 : ofSender
+    else if (saysNothing) rank = sender.kind === 'null' ? 1 : ofSender
     else rank = sender.kind === 'null' ? near : Math.max(near, ofSender)
     if (
       rank > order.indexOf(target.account?.account.receive ?? 'international') &&

@@ -29,7 +29,7 @@ describe.each(tables)('$title', table => {
     expect(decide(flipped, request, circumstances)).toEqual(decision)
     // The naive one keeps no counters.
     if (decision.reason === 'rate') return
-    expect(decideNaively(world, request, at)).toEqual({
+    expect(decideNaively(world, request, at, estate.country)).toEqual({
       effect: decision.effect,
       reason: decision.reason,
       code: decision.reply.slice(0, 9),

@@ -1,12 +1,15 @@
 /** What should stand in the directory: levers to doors, access to networks, names of the administrator, ends for good. */
 import { describe, expect, test } from 'vitest'
 import type { Place } from '../../agent/core/diagnostic.ts'
-import { type DesiredEntry, desiredDirectory } from '../../agent/desired/directory.ts'
+import { checkCountryNetworks, type DesiredEntry, desiredDirectory } from '../../agent/desired/directory.ts'
+import type { CountryTable } from '../../agent/model/country.ts'
 import type { Account, Exception, Institution, MailDomain } from '../../agent/model/entity.ts'
 import { type Hold, type Lever, levers } from '../../agent/model/incident.ts'
 import type { Address, DomainName } from '../../agent/model/name.ts'
 import type { DirectoryAccount, DirectoryDomain } from '../../agent/model/resource.ts'
 import type { DomainState, World } from '../../agent/model/world.ts'
+import { toCountryTable } from '../../agent/policy-test/world.ts'
+import { checkDirectoryResource } from '../../agent/standards/directory-resource.ts'
 
 const at = Date.parse('2026-06-15T12:00:00Z')
 const place: Place = { file: 'hcg.yaml', line: 1, column: 1 }
@@ -24,6 +27,7 @@ type Setting = {
     readonly incident?: string
   }[]
   readonly national?: readonly string[]
+  readonly country?: CountryTable
 }
 
 function worldOf(setting: Setting): World {
@@ -100,6 +104,7 @@ function worldOf(setting: Setting): World {
     accounts: new Map(accounts),
     waivers: [],
     dkim: new Map(),
+    country: setting.country ?? null,
     holds,
     diagnostics: [],
   }
@@ -307,5 +312,40 @@ describe('names and places of mail', () => {
     expect(hop(['10.20.0.5/32', '10.20.0.6/32'])).toBe('mail.hcg.example')
     expect(hop(['10.20.0.5/32'], 'mailboxes')).toBeNull()
     expect(domainOf({ domain: { delivery: 'relay' } }).nextHop).toBeNull()
+  })
+})
+
+describe('country data at the login door', () => {
+  const header = '2|lacnic|20260101|0|19870101|20260101|-0500'
+  const own = ['10.20.0.0/16', '2001:db8:20::/48']
+  const accounts: Setting['accounts'] = [{ name: 'ana', access: 'national' }, { name: 'eva' }]
+
+  test('are the fewest prefixes, beside the networks by hand and of the institution', () => {
+    const country = toCountryTable(
+      `${header}\nlacnic|CU|ipv4|198.51.100.0|384|20200101|allocated\nlacnic|ES|ipv4|203.0.113.0|256|20200101|allocated\nlacnic|CU|ipv6|2001:db8:c0::|44|20200101|allocated`,
+    )
+    const setting: Setting = { country, national: ['192.0.2.0/24'], accounts }
+    expect(accountOf(setting, 'ana').allowNets).toEqual(
+      [...own, '192.0.2.0/24', '198.51.100.0/24', '198.51.101.0/25', '2001:db8:c0::/44'].sort(),
+    )
+    expect(accountOf(setting, 'eva').allowNets).toEqual(own)
+    expect(checkCountryNetworks(worldOf(setting))).toEqual([])
+  })
+
+  test('are left out whole where they do not fit, which is said; the account can still be written', () => {
+    const rows = Array.from({ length: 1000 }, (_, index) => {
+      return `lacnic|CU|ipv4|198.18.${index >> 7}.${(index & 127) * 2}|1|20200101|allocated`
+    })
+    const setting: Setting = {
+      country: toCountryTable([header, ...rows].join('\n')),
+      national: ['192.0.2.0/24'],
+      accounts,
+    }
+    const ana = accountOf(setting, 'ana')
+    expect(ana.allowNets).toEqual([...own, '192.0.2.0/24'].sort())
+    expect(checkDirectoryResource(ana)).toEqual([])
+    expect(checkCountryNetworks(worldOf(setting))).toMatchObject([
+      { severity: 'warning', code: 'W-COUNTRY-NETWORKS', values: { countries: 'CU' } },
+    ])
   })
 })

@@ -68,6 +68,7 @@ function world(cases: readonly Case[], mailChange: Partial<AgentConfig['mail']> 
     ),
     accounts: new Map(),
     waivers: [],
+    country: null,
     dkim: new Map(cases.flatMap(({ domain, dkim }) => (dkim === undefined ? [] : [[domain.name, dkim] as const]))),
     holds: [],
     diagnostics: [],

@@ -79,6 +79,7 @@ function world(settings: Readonly<Record<string, Setting>>, lists: ListsConfig =
     accounts: new Map(),
     waivers: [],
     dkim: new Map(),
+    country: null,
     holds: all,
     diagnostics: [],
   }

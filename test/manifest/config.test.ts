@@ -32,6 +32,15 @@ spec:
 `
 const read = (text: string) => resolveConfig({ path: 'mailwarden.yaml', text }, '/etc/mw/mailwarden.yaml')
 
+test('country data: a path alone means the countries of the suffixes', () => {
+  const settingOf = (text: string) =>
+    read(full.replace('countryData: null', `countryData: ${text}`)).config?.national.countryData
+  expect(settingOf('null')).toBeNull()
+  expect(settingOf('./country')).toEqual({ path: '/etc/mw/country', countries: ['cu'] })
+  // Norway is a country, not a no.
+  expect(settingOf('{ files: /srv/rir, countries: [NO, cu] }')).toEqual({ path: '/srv/rir', countries: ['cu', 'no'] })
+})
+
 describe('configuration', () => {
   test('systems of every kind, with paths made absolute and secrets left as references', () => {
     const { config, diagnostics } = read(
@@ -259,7 +268,34 @@ describe('configuration', () => {
       'E-FIELD-UNKNOWN',
       '/spec/providers/lists/marks',
     ],
-    ['country data', 'countryData: null', 'countryData: x.mmdb', 'E-UNSUPPORTED', '/spec/national/countryData'],
+    [
+      'country of more than two letters',
+      'countryData: null',
+      'countryData: { files: x, countries: [cuba] }',
+      'E-COUNTRY-CODE',
+      '/spec/national/countryData/countries/0',
+    ],
+    [
+      'country data and no country',
+      'suffixes: [cu], domains: [], networks: [], countryData: null',
+      'suffixes: [example], countryData: x',
+      'E-COUNTRY-CODE',
+      '/spec/national/countryData',
+    ],
+    [
+      'a field of country data misspelt',
+      'countryData: null',
+      'countryData: { files: x, country: [cu] }',
+      'E-FIELD-UNKNOWN',
+      '/spec/national/countryData/country',
+    ],
+    [
+      'no country',
+      'countryData: null',
+      'countryData: { files: x, countries: [] }',
+      'E-FIELD-EMPTY',
+      '/spec/national/countryData/countries',
+    ],
     ['kind misspelt', 'kind: spool', 'kind: spol', 'E-FIELD-VALUE', '/spec/providers/notify/kind'],
     ['time zone', 'America/Havana', 'America/Habana', 'E-TIME-ZONE', '/spec/operator/timeZone'],
     ['port', '127.0.0.1:10031', '127.0.0.1:99999', 'E-LISTEN', '/spec/listen/policy/0'],

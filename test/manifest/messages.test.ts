@@ -21,7 +21,7 @@ function sourcesBelow(...folders: readonly string[]): string {
     .join('\n')
 }
 
-const sources = sourcesBelow('agent/manifest/')
+const sources = sourcesBelow('agent/manifest/', 'agent/standards/')
 const codes = (text: string) => new Set(text.match(/(?<=')[EWM]-[A-Z0-9-]+(?=')/g))
 
 test('the same placeholders in both languages', () => {

@@ -1,11 +1,12 @@
 /** An engine on real embedded parts in a folder of its own, without command line or daemon: for crash tests and benchmarks. */
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type Clock, dayOf } from '../../agent/core/clock.ts'
 import { silentLog } from '../../agent/core/log.ts'
 import { systemClock } from '../../agent/core/system-clock.ts'
 import { readConfig } from '../../agent/manifest/config.ts'
+import { createCountryReader } from '../../agent/manifest/country-data.ts'
 import { createEstateReader } from '../../agent/manifest/load.ts'
 import type { ProviderName } from '../../agent/model/resource.ts'
 import type { AgentConfig } from '../../agent/model/world.ts'
@@ -69,6 +70,9 @@ export async function openEngine(
   const directory = await openEmbeddedDirectory({ file: join(config.stateFolder, 'directory.db'), clock })
   const dns = await openEmbeddedDns({ file: join(config.stateFolder, 'dns.db'), listen: null, clock })
   const reader = createEstateReader(config.manifestsFolder)
+  const setting = config.national.countryData
+  const country =
+    setting === null ? null : createCountryReader({ setting, folder: dirname(config.file), kept: async () => null })
   const engine = new Engine({
     config,
     register,
@@ -85,6 +89,7 @@ export async function openEngine(
     history,
     loadEstate: () =>
       reader.load({ today: dayOf(clock.now(), config.operator.timeZone), timeZone: config.operator.timeZone }),
+    loadCountry: async () => (await country?.read()) ?? null,
     // Real RSA keys would take most of the time of a crash suite and prove nothing more.
     generateDkimKey: async () => {
       keys += 1

@@ -104,7 +104,7 @@ function readInPieces(bytes: Buffer): { requests: PolicyRequest[]; ending: strin
 
 /** What the naive evaluator answers, as far as it tells: effect by code. */
 function naiveCode(request: PolicyRequest): string {
-  return decideNaively({ ...world, config: { ...world.config, modes: {} } }, request, at).code
+  return decideNaively({ ...world, config: { ...world.config, modes: {} } }, request, at, estate.country).code
 }
 
 test('in process', { timeout: 300_000 }, () => {

@@ -32,6 +32,12 @@ export const planningMessages = {
     'The list of networks is too long',
     'The networks of {address} take {bytes} octets and Dovecot holds {limit}. Join them into larger ones.',
   ),
+  'W-COUNTRY-NETWORKS': message(
+    'Los datos de países no caben en el directorio',
+    'Las redes de {countries} pasan de {limit} octetos en el directorio. Con «access: national» se entra por IMAP, POP y submission solo desde national.networks y desde la institución: ponga en national.networks las redes desde las que se trabaja.',
+    'The country data do not fit into the directory',
+    'The networks of {countries} take more than {limit} octets in the directory. With "access: national" one logs in to IMAP, POP and submission from national.networks and the institution alone: put the networks that people work from into national.networks.',
+  ),
   'W-LIST-ADDRESS': message(
     'No está en las listas de distribución',
     '{person}, de {institution}, no tiene una dirección a la que escribir y no se inscribe en ninguna lista (S45). Añada su email.',

@@ -290,4 +290,34 @@ export const readingMessages = {
     'The table brings its own accounts',
     '"{title}" brings domains or accounts, and the manifests give others. Leave --manifests out, or test a table that only uses them.',
   ),
+  'E-COUNTRY-CODE': message(
+    'No se sabe qué países son nacionales',
+    'countryData necesita países de dos letras: {reason|phrase}. Escriba «countryData: { files: RUTA, countries: [cu] }».',
+    'Which countries are national is not known',
+    'countryData needs countries of two letters: {reason|phrase}. Write "countryData: { files: PATH, countries: [cu] }".',
+  ),
+  'E-COUNTRY-FILE': message(
+    'Los datos de países no se pueden leer',
+    '«{file}»: {reason|phrase}. Sigue en vigor lo último que se leyó entero.',
+    'Country data cannot be read',
+    '"{file}": {reason|phrase}. What was last read whole stays in force.',
+  ),
+  'E-COUNTRY-ROW': message(
+    'Una línea de los datos de países no es válida',
+    '{reason|phrase} («{found}»). Descargue el fichero otra vez; sigue en vigor lo último que se leyó entero.',
+    'A line of the country data is not valid',
+    '{reason|phrase} ("{found}"). Download the file again; what was last read whole stays in force.',
+  ),
+  'E-COUNTRY-NONE': message(
+    'Los datos no hablan del país',
+    'Ninguna línea de «{file}» da direcciones a {country}. Falta el fichero de su registro, o el país es otro; sigue en vigor lo último que se leyó entero.',
+    'The data say nothing of the country',
+    'No line of "{file}" gives addresses to {country}. The file of its registry is missing, or another country is meant; what was last read whole stays in force.',
+  ),
+  'W-COUNTRY-CONTRADICTION': message(
+    'Dos líneas de los datos de países se contradicen',
+    'Desde {address}, esta línea y {other} dan las mismas direcciones a países distintos; cuentan como desconocidas. Si son nacionales, añádalas a national.networks.',
+    'Two lines of the country data contradict each other',
+    'From {address} on, this line and {other} give the same addresses to different countries; they count as unknown. If they are national, add them to national.networks.',
+  ),
 } as const
