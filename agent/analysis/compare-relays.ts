@@ -4,7 +4,7 @@
  * bounces of relays, which belong to no account. Pure.
  */
 import { partition } from './blocks.ts'
-import { type Comparison, directions, isSteady, isWitness, question } from './compare.ts'
+import { type Comparison, directions, isSteady, isWitness, question } from './case.ts'
 import type { Question } from './fleet.ts'
 
 export function compareRelays(comparison: Comparison, addresses: readonly string[]): void {
