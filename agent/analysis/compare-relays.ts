@@ -46,6 +46,12 @@ function compareBounces({ land, relays, collect }: Comparison): void {
   for (const relay of relays.classes.filter(isSteady)) {
     const institution = relay.before[0] ?? null
     for (const way of directions(land)) {
+      // A hold on a domain of the institution closes its bounces too, so they may come and go with the domain.
+      const bounce = question({ clientAddress: relay.example })
+      if (isWitness(bounce, way)) {
+        const what = { direction: way.direction, right: 'relay', clients: relay.clients } as const
+        collect.add(what, `<>@${institution}`, bounce)
+      }
       const cells = partition(land, [institution, institution], []).flatMap(placed => {
         if (placed.block.kind === 'null') return []
         const asked = question({ clientAddress: relay.example, recipient: placed.example })

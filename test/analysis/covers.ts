@@ -178,7 +178,7 @@ export function covers(pair: Pair, line: Line, asked: Question): boolean {
     case 'sign':
       return login !== '' && (line.names === null || line.names.includes(sender))
     case 'relay':
-      return login === '' && has(sender) && inClients(line.clients)
+      return login === '' && (sender === '' ? names.has(`<>@${relays[0][0]}`) : has(sender)) && inClients(line.clients)
     case 'name':
       return login === '' && has(sender)
     case 'speak':

@@ -38,6 +38,7 @@ function randomAccount(random: Random, localpart: string): EstateText['accounts'
   const some = (chance: number) => random.chance(chance)
   const except = [
     ...(some(0.25) ? [{ send: random.pick(targets), until }] : []),
+    ...(some(0.25) ? [{ send: random.pick(targets), until: '2026-07-01' }] : []),
     ...(some(0.25) ? [{ receive: random.pick(targets), until }] : []),
     ...(some(0.2) ? [{ access: random.pick(['national', 'anywhere'] as const), until }] : []),
   ]
