@@ -17,7 +17,7 @@ import { compareLogin, createDoors, findActors } from './doors.ts'
 import { type Fleet, type Question, traitsOf } from './fleet.ts'
 import { createHears } from './hearing.ts'
 import type { Difference, SettingChange } from './lines.ts'
-import { compareForeignNames, compareSigning, createSenders } from './names.ts'
+import { compareForeignNames, compareSigning, createBorrowing, createSenders } from './names.ts'
 import { createWrites } from './writing.ts'
 
 export function compareFleets(before: Fleet, after: Fleet): Difference {
@@ -37,12 +37,14 @@ export function compareFleets(before: Fleet, after: Fleet): Difference {
   const senders = createSenders(comparison)
   const writes = createWrites(comparison)
   const hears = createHears(comparison)
+  const borrowing = createBorrowing(comparison)
   for (const one of cases) {
     compareLogin(comparison, one, doors(one))
     senders(one)
     writes(one, doors(one))
     hears(one)
     compareSigning(comparison, one, doors)
+    borrowing(one)
   }
   compareForeignNames(comparison)
   compareRelays(comparison, addresses)

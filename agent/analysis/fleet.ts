@@ -32,6 +32,16 @@ export function permits(fleet: Fleet, question: Question): boolean {
   return relay !== null || recipient === null || recipient.managed !== undefined
 }
 
+/** Both fleets asked once more: what is told has to hold by the decision itself. */
+export function isWitnessed(
+  { direction, witness }: { readonly direction: 'gained' | 'lost'; readonly witness: Question },
+  before: Fleet,
+  after: Fleet,
+): boolean {
+  const [from, to] = direction === 'gained' ? [before, after] : [after, before]
+  return permits(to, witness) && !permits(from, witness)
+}
+
 /** True when one of these policies alone would refuse, or make it wait, in its mode. */
 export function isRefusedBy(fleet: Fleet, question: Question, names: readonly PolicyName[]): boolean {
   const { snapshot, at } = fleet

@@ -11,7 +11,7 @@ import {
   isWitness,
   question,
 } from './case.ts'
-import { traitsOf } from './fleet.ts'
+import { type Traits, traitsOf } from './fleet.ts'
 import { formatAddress, intersect } from './intervals.ts'
 
 /** Names under which mail comes without a login: from strangers, and through relays that speak alike in both fleets. */
@@ -22,17 +22,20 @@ export function createSenders({ land, relays, collect }: Comparison) {
   const byInstitution = new Map<string, typeof steady>()
   for (const relay of steady)
     for (const name of relay.before) byInstitution.set(name, [...(byInstitution.get(name) ?? []), relay])
+  const relaysOf = (...sides: readonly Traits[]) =>
+    sides.flatMap(({ institution }) => byInstitution.get(institution ?? '') ?? [])
+  // Only where relays may bring anybody's name does it matter to all of them.
+  const isLax = [land.before, land.after].some(({ snapshot }) => modeOf(snapshot, 'unknown-account') !== 'enforce')
   return ({ principal, one, other }: Case) => {
     const sender = principal.address
     for (const way of directions(land)) {
       const asName = question({ sender, clientAddress: stranger ?? '' })
       if (isWitness(asName, way)) collect.add({ direction: way.direction, right: 'name' }, principal.name, asName)
-      for (const institution of new Set([one.institution, other.institution]))
-        for (const { example, clients } of byInstitution.get(institution ?? '') ?? []) {
-          const asRelayed = question({ sender, clientAddress: example })
-          if (isWitness(asRelayed, way))
-            collect.add({ direction: way.direction, right: 'relay', clients }, principal.name, asRelayed)
-        }
+      for (const { example, clients } of new Set(isLax ? steady : relaysOf(one, other))) {
+        const asRelayed = question({ sender, clientAddress: example })
+        if (isWitness(asRelayed, way))
+          collect.add({ direction: way.direction, right: 'relay', clients }, principal.name, asRelayed)
+      }
     }
   }
 }
@@ -67,5 +70,20 @@ export function compareForeignNames({ land, collect, actorsOf }: Comparison): vo
     const witness = [...actorsOf(way.to).values()].flat().find(actor => isWitness({ ...actor, sender }, way))
     if (witness !== undefined)
       collect.add({ direction: way.direction, right: 'sign', names: null }, null, { ...witness, sender })
+  }
+}
+
+/** Where everybody may write under any name, a withdrawn one is nobody's any more: told once for all who log in. */
+export function createBorrowing({ land, collect, actorsOf }: Comparison) {
+  const isLax = [land.before, land.after].every(({ snapshot }) => modeOf(snapshot, 'sender-mismatch') !== 'enforce')
+  return ({ principal, one, other }: Case) => {
+    if (!isLax || one.login === other.login) return
+    const sender = principal.address
+    for (const way of directions(land)) {
+      const actors = [...actorsOf(way.to).values()].flat()
+      const witness = actors.find(actor => isWitness({ ...actor, sender }, way))
+      if (witness !== undefined)
+        collect.add({ direction: way.direction, right: 'sign', names: [principal.name] }, null, { ...witness, sender })
+    }
   }
 }

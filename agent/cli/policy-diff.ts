@@ -5,7 +5,7 @@
 import { resolve } from 'node:path'
 import { compareFleets } from '../analysis/compare.ts'
 import { findIdleExceptions } from '../analysis/findings.ts'
-import type { Fleet } from '../analysis/fleet.ts'
+import { type Fleet, isWitnessed } from '../analysis/fleet.ts'
 import { BrokenInvariant } from '../core/assert.ts'
 import { type Instant, parseInstant } from '../core/clock.ts'
 import { buildSnapshot } from '../decision/snapshot.ts'
@@ -14,7 +14,7 @@ import type { AgentConfig } from '../model/world.ts'
 import { loadConfig } from './call.ts'
 import type { Options } from './declare.ts'
 import { CommandFailure, exits, type Io } from './io.ts'
-import { diffView, findingViews, isProven, renderDiff, renderFindings } from './render-diff.ts'
+import { diffView, findingViews, renderDiff, renderFindings } from './render-diff.ts'
 import { checkWorlds, folderOf, listed, pathFromHere, type WorldReader } from './worlds.ts'
 
 type Side = { readonly config: AgentConfig; readonly fleet: Fleet }
@@ -36,7 +36,7 @@ export async function policyDiffCommand(
   const before = earlier === undefined ? config : { ...config, manifestsFolder: earlier }
   const [a, b] = await readSides(io, read, config, [before, after], options)
   const difference = compareFleets(a!.fleet, b!.fleet)
-  const unproven = difference.lines.find(line => !isProven(line, a!.fleet, b!.fleet))
+  const unproven = difference.lines.find(line => !isWitnessed(line, a!.fleet, b!.fleet))
   if (unproven !== undefined) throw new BrokenInvariant(`a line without its proof: ${unproven.right}`)
   const pathOf = (file: string) => pathFromHere(b!.config.manifestsFolder, file)
   const view = diffView(difference, { before: a!.fleet, after: b!.fleet, only, pathOf })

@@ -15,12 +15,6 @@ const linesMax = 100
 /** Networks and blocks named on a line before the rest is only counted. */
 const itemsMax = 6
 
-/** Both fleets asked once more, by the decision itself. */
-export function isProven({ direction, witness }: Line, before: Fleet, after: Fleet): boolean {
-  const [from, to] = direction === 'gained' ? [before, after] : [after, before]
-  return permits(to, witness) && !permits(from, witness)
-}
-
 type Shown = {
   readonly before: Fleet
   readonly after: Fleet
@@ -53,9 +47,9 @@ export function diffView({ lines, settings }: Difference, { before, after, only,
     settings,
     findings: only === 'lost' ? [] : findingViews(findIdleExceptions(after), pathOf),
     totals: {
-      gained: shown.filter(({ direction }) => direction === 'gained').length,
-      lost: shown.filter(({ direction }) => direction === 'lost').length,
-      accounts: new Set(shown.flatMap(({ accounts }) => accounts)).size,
+      gained: lines.filter(({ direction }) => direction === 'gained').length,
+      lost: lines.filter(({ direction }) => direction === 'lost').length,
+      accounts: new Set(lines.flatMap(({ accounts }) => accounts)).size,
     },
   }
 }
@@ -160,7 +154,9 @@ export function renderDiff(view: DiffView, say: Say, paint: Paint): string[] {
     ...(more > 0 ? [say('moreLines', { count: more })] : []),
     ...settings.map(setting => paint('change', say('diffSetting', setting))),
     ...(findings.length > 0 ? renderFindings(findings, say, paint) : []),
-    lines.length + settings.length === 0 ? paint('add', say('diffNone')) : paint('strong', say('diffSummary', totals)),
+    totals.gained + totals.lost + settings.length === 0
+      ? paint('add', say('diffNone'))
+      : paint('strong', say('diffSummary', totals)),
   ]
 }
 

@@ -176,7 +176,10 @@ export function covers(pair: Pair, line: Line, asked: Question): boolean {
         )
       )
     case 'sign':
-      return login !== '' && (line.names === null || line.names.includes(sender))
+      return (
+        login !== '' &&
+        (line.names === null || line.names.includes(sender) || line.names.includes(`*@${domainOf(sender)}`))
+      )
     case 'relay':
       return login === '' && (sender === '' ? names.has(`<>@${relays[0][0]}`) : has(sender)) && inClients(line.clients)
     case 'name':

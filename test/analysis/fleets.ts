@@ -13,7 +13,17 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] extends object | undefined ? 
 const scopes = ['local', 'national', 'international'] as const
 const domainNames = ['uno.cu', 'dos.example', 'tres.uno.cu'] as const
 const localparts = ['ana', 'luis'] as const
-const targets = ['who.int', 'x@who.int', 'cu', 'uno.cu', 'ana@uno.cu', 'dos.example', 'ana.alias@dos.example']
+const targets = [
+  'who.int',
+  'x@who.int',
+  'cu',
+  'uno.cu',
+  'ana@uno.cu',
+  'dos.example',
+  'ana.alias@dos.example',
+  'nadie@uno.cu',
+  'nadie@dos.example',
+]
 const networks = ['10.1.0.0/30', '10.1.0.4/30', '10.1.0.0/29', '2001:db8::/127']
 
 export function randomPair(random: Random): { readonly before: EstateText; readonly after: EstateText } {
@@ -77,7 +87,16 @@ function randomEstate(random: Random): EstateText {
   return { institutions, domains, accounts, holds, modes, national: randomNational(random) }
 }
 
-const policyNames = ['withdrawn', 'suspended', 'off-network', 'scope-send', 'scope-receive', 'sender-mismatch'] as const
+const policyNames = [
+  'withdrawn',
+  'suspended',
+  'off-network',
+  'scope-send',
+  'scope-receive',
+  'sender-mismatch',
+  'unknown-account',
+  'spoofed-sender',
+] as const
 
 function randomNational(random: Random) {
   return {
