@@ -46,6 +46,8 @@ export type Landscape = {
   readonly stable: ReadonlySet<string>
   /** In service, by institution. */
   readonly ofInstitution: ReadonlyMap<string, readonly string[]>
+  /** Stable ones at or below a name. */
+  readonly below: ReadonlyMap<string, readonly string[]>
   /** Every domain that either manages. */
   readonly domains: readonly string[]
   readonly names: readonly string[]
@@ -56,6 +58,7 @@ export function surveyLandscape(before: Fleet, after: Fleet, nobody: string): La
   const unstable = new Set<string>()
   const stable = new Set<string>()
   const ofInstitution = new Map<string, string[]>()
+  const below = new Map<string, string[]>()
   const [one, other] = [before.snapshot, after.snapshot]
   const domains = [...new Set([...one.domains.keys(), ...other.domains.keys()])].sort()
   for (const name of domains) {
@@ -65,6 +68,12 @@ export function surveyLandscape(before: Fleet, after: Fleet, nobody: string): La
       continue
     }
     stable.add(name)
+    for (let from = 0; from >= 0; from = name.indexOf('.', from + 1)) {
+      const suffix = from === 0 ? name : name.slice(from + 1)
+      const known = below.get(suffix)
+      if (known === undefined) below.set(suffix, [name])
+      else known.push(name)
+    }
     if (a.standing !== 'live') continue
     const own = ofInstitution.get(a.institution.name)
     if (own === undefined) ofInstitution.set(a.institution.name, [name])
@@ -79,6 +88,7 @@ export function surveyLandscape(before: Fleet, after: Fleet, nobody: string): La
     unstable,
     stable,
     ofInstitution,
+    below,
     domains,
     names,
     elsewhere: outsideOf(names),
@@ -121,7 +131,7 @@ export function partition(
 }
 
 function managedBlocks(
-  { ofInstitution, stable, nobody, before }: Landscape,
+  { ofInstitution, below, stable, nobody, before }: Landscape,
   [one, other]: readonly [string | null, string | null],
   subtrees: readonly string[],
   addresses: readonly string[],
@@ -152,7 +162,11 @@ function managedBlocks(
       const institution = owner(domain)
       return institution === null || !mine.has(institution)
     }
-    add({ kind: 'others', name: [...mine].join(' '), within, except }, stable, isOthers)
+    add(
+      { kind: 'others', name: [...mine].join(' '), within, except },
+      within === null ? stable : (below.get(within) ?? []),
+      isOthers,
+    )
   }
   // Who has no institution of their own sees others alone, whichever they are.
   return blocks.map(placed =>

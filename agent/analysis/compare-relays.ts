@@ -52,6 +52,10 @@ function compareBounces({ land, relays, collect }: Comparison): void {
         const what = { direction: way.direction, right: 'relay', clients: relay.clients } as const
         collect.add(what, `<>@${institution}`, bounce)
       }
+      // Whether relays bring names from elsewhere hangs on the mode of `unknown-account` alone.
+      const foreign = question({ sender: `${land.nobody}@${land.elsewhere}`, clientAddress: relay.example })
+      if (isWitness(foreign, way))
+        collect.add({ direction: way.direction, right: 'relay', clients: relay.clients }, '*', foreign)
       const cells = partition(land, [institution, institution], []).flatMap(placed => {
         if (placed.block.kind === 'null') return []
         const asked = question({ clientAddress: relay.example, recipient: placed.example })

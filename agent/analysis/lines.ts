@@ -37,7 +37,7 @@ export type Subject =
 
 export type Line = Subject & {
   readonly direction: Direction
-  /** Addresses. `*@domain`: every name of it that is nobody's; `<>@institution`: the bounces of its relays. */
+  /** Addresses. `*@domain`: every name of it that is nobody's; `<>@institution`: the bounces of its relays; `*`: names of elsewhere. */
   readonly accounts: readonly string[]
   readonly witness: Question
 }

@@ -53,9 +53,11 @@ export function createWrites(comparison: Comparison) {
         const act = acts[way.index]
         if (act === null) return []
         const cells = blocks.flatMap(placed => {
+          // One example tells whether the right changes for the block; only a proof may need another.
+          if (!changesSending(question({ ...act, recipient: placed.example }), acts[1 - way.index]!, way)) return []
           const witness = recipientsOf(land, placed)
             .map(recipient => question({ ...act, recipient }))
-            .find(asked => changesSending(asked, acts[1 - way.index]!, way) && isWitness(asked, way))
+            .find(asked => isWitness(asked, way))
           return witness === undefined ? [] : [{ block: placed.block, witness }]
         })
         const [first] = cells
@@ -73,8 +75,9 @@ export function createWrites(comparison: Comparison) {
 export function changesSending(
   asked: Question,
   other: Partial<Question> | null,
-  { from }: { readonly from: Fleet },
+  { from, to }: { readonly from: Fleet; readonly to: Fleet },
 ): boolean {
+  if (asked.recipient === '' || isRefusedBy(to, asked, ['scope-send'])) return false
   return other === null || isRefusedBy(from, asked, ['scope-send'])
 }
 

@@ -42,7 +42,7 @@ export async function policyDiffCommand(
   const view = diffView(difference, { before: a!.fleet, after: b!.fleet, only, pathOf })
   if (io.json) io.out(JSON.stringify(view, null, 2))
   else io.out(renderDiff(view, io.say, io.paint))
-  return view.lines.length + view.settings.length + view.findings.length > 0 ? exits.pending : exits.done
+  return view.lines.length + view.settings.length > 0 ? exits.pending : exits.done
 }
 
 export async function policyCheckCommand(

@@ -188,6 +188,7 @@ function listed(texts: readonly string[], say: Say): string {
 
 function whoText(accounts: readonly string[], say: Say): string {
   const [first = ''] = accounts
+  if (first === '*') return say('diffAnyName')
   const name = first.startsWith('*@')
     ? say('diffNames', { domain: first.slice(2) })
     : first.startsWith('<>@')

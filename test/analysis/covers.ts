@@ -181,7 +181,13 @@ export function covers(pair: Pair, line: Line, asked: Question): boolean {
         (line.names === null || line.names.includes(sender) || line.names.includes(`*@${domainOf(sender)}`))
       )
     case 'relay':
-      return login === '' && (sender === '' ? names.has(`<>@${relays[0][0]}`) : has(sender)) && inClients(line.clients)
+      return (
+        login === '' &&
+        (sender === ''
+          ? names.has(`<>@${relays[0][0]}`)
+          : has(sender) || (names.has('*') && before.domains[domainOf(sender)] === undefined)) &&
+        inClients(line.clients)
+      )
     case 'name':
       return login === '' && has(sender)
     case 'speak':
