@@ -21,7 +21,7 @@ import { compareForeignNames, compareSigning, createBorrowing, createSenders } f
 import { createWrites } from './writing.ts'
 
 export function compareFleets(before: Fleet, after: Fleet): Difference {
-  const addresses = [...new Set([...addressesOf(before), ...addressesOf(after)])].sort()
+  const addresses = [...new Set([before, after].flatMap(fleet => [...addressesOf(fleet)]))].sort()
   const land = surveyLandscape(before, after, unusedLabel(before, after, addresses))
   const relays = mapRelays(before, after)
   const collect = createCollector()
@@ -51,8 +51,11 @@ export function compareFleets(before: Fleet, after: Fleet): Difference {
   return { lines: collect.lines(), settings: settingsOf(before, after) }
 }
 
-function* addressesOf({ snapshot: { book } }: Fleet): Iterable<string> {
+function* addressesOf({ snapshot: { book, exceptions } }: Fleet): Iterable<string> {
   for (let entry = 0; entry < book.addresses; entry += 1) yield addressAt(book, entry)
+  // A name that an exception singles out may be written to where its neighbours, nobody's like it, may not.
+  for (const list of exceptions.values())
+    for (const exception of list) if ('target' in exception && exception.target.includes('@')) yield exception.target
 }
 
 /** A label that occurs nowhere: what begins with it is nobody. */

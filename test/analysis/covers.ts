@@ -14,11 +14,16 @@ type Pair = { readonly before: EstateText; readonly after: EstateText }
 const domainOf = (address: string) => address.slice(address.lastIndexOf('@') + 1)
 const below = (name: string, top: string) => name === top || name.endsWith(`.${top}`)
 
+const lists = new Map<string, BlockList>()
+
 function isIn(ip: string, networks: readonly string[]): boolean {
   const version = isIP(ip)
   if (version === 0) return false
-  const list = new BlockList()
-  for (const network of networks) {
+  const key = networks.join(' ')
+  const known = lists.get(key)
+  const list = known ?? new BlockList()
+  lists.set(key, list)
+  for (const network of known === undefined ? networks : []) {
     const [from = '', rest] = network.split('/')
     const family = from.includes(':') ? 'ipv6' : 'ipv4'
     if (network.includes('–')) {

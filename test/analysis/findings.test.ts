@@ -9,7 +9,7 @@ import { at, toWorld } from '../../agent/policy-test/world.ts'
 import { chooseSeed, createRandom } from '../decision/generate.ts'
 import { randomPair } from './fleets.ts'
 
-const fleets = Number(process.env['FLEETS'] ?? 2000)
+const fleets = Number(process.env['FLEETS'] ?? 600)
 
 function withoutException(world: World, gone: Exception): World {
   const accounts = new Map(

@@ -47,6 +47,13 @@ function randomAccount(random: Random, localpart: string): EstateText['accounts'
   const until = random.pick(['2026-06-14', '2026-12-31'])
   const some = (chance: number) => random.chance(chance)
   const except = [
+    ...(some(0.05) ? [{ receive: 'nadie@uno.cu', until: '2026-12-31' }] : []),
+    ...(some(0.05)
+      ? [
+          { send: 'who.int', until: '2026-12-31' },
+          { send: 'x@who.int', until: '2026-07-01' },
+        ]
+      : []),
     ...(some(0.25) ? [{ send: random.pick(targets), until }] : []),
     ...(some(0.25) ? [{ send: random.pick(targets), until: '2026-07-01' }] : []),
     ...(some(0.25) ? [{ receive: random.pick(targets), until }] : []),
@@ -189,9 +196,9 @@ function addressesOf(estate: EstateText): string[] {
 export function* requests(random: Random, { before, after }: ReturnType<typeof randomPair>): Iterable<Question> {
   const some = <T>(values: readonly T[], chance: number) => values.filter(() => random.chance(chance))
   const own = [...new Set([...addressesOf(before), ...addressesOf(after)])]
-  const all = [...own, ...some(foreign, 0.4)]
-  const senders = [...some(own, 0.4), ...some(foreign, 0.4)]
-  for (const clientAddress of some(clients, 0.4)) {
+  const all = [...own, ...some(foreign, 0.3)]
+  const senders = [...some(own, 0.3), ...some(foreign, 0.3)]
+  for (const clientAddress of some(clients, 0.25)) {
     for (const sender of senders) {
       yield { state: 'MAIL', clientAddress, sender, recipient: '', login: '' }
       for (const recipient of all)
@@ -200,7 +207,7 @@ export function* requests(random: Random, { before, after }: ReturnType<typeof r
     for (const login of own)
       for (const sender of new Set([login, ...some(all, 0.1), login.replace('@', '.alias@'), ''])) {
         yield { state: 'MAIL', clientAddress, sender, recipient: '', login }
-        for (const recipient of some(all, 0.5))
+        for (const recipient of some(all, 0.3))
           if (recipient !== '') yield { state: 'RCPT', clientAddress, sender, recipient, login }
       }
   }
