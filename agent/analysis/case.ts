@@ -18,6 +18,8 @@ export type Comparison = {
   readonly land: Landscape
   readonly relays: RelayMap
   readonly collect: Collector
+  /** The addresses of a mailbox in a fleet. */
+  readonly namesOf: (fleet: Fleet, mailbox: string) => readonly string[]
   /** Addresses that act in a fleet, by domain: one of each kind, with a client. */
   readonly actorsOf: (fleet: Fleet) => ReadonlyMap<string, readonly Question[]>
 }

@@ -32,7 +32,13 @@ export function compareFleets(before: Fleet, after: Fleet): Difference {
     actors.set(fleet, known)
     return known
   }
-  const comparison: Comparison = { land, relays, collect, actorsOf }
+  const names = new Map<Fleet, ReadonlyMap<string | null, readonly string[]>>()
+  const namesOf = (fleet: Fleet, mailbox: string) => {
+    const known = names.get(fleet) ?? Map.groupBy(addresses, address => traitsOf(fleet, address).mailbox)
+    names.set(fleet, known)
+    return known.get(mailbox) ?? []
+  }
+  const comparison: Comparison = { land, relays, collect, namesOf, actorsOf }
   const cases = [...changedCases(land, relays, principals(land, addresses))]
   const senders = createSenders(comparison)
   const writes = createWrites(comparison)

@@ -42,7 +42,7 @@ export function createSenders({ land, relays, collect }: Comparison) {
 
 /** A name that has become another mailbox's: whose login may write under it now, and whose no more. */
 export function compareSigning(
-  { land, collect }: Comparison,
+  { land, collect, namesOf }: Comparison,
   one: Case,
   doorsOf: (one: Case) => readonly [Doors, Doors],
 ): void {
@@ -59,6 +59,13 @@ export function compareSigning(
     // Where the owner is new as well, that is told already.
     if (isWitness(witness, way) && isOpen(doors[1 - way.index]!))
       collect.add({ direction: way.direction, right: 'sign', names: [principal.address] }, owner, witness)
+    // The name is a login as well: of another mailbox, it writes under that one's names.
+    for (const sender of namesOf(way.to, owner)) {
+      const { address } = principal
+      const asLogin = question({ login: address, sender, clientAddress })
+      if (isWitness(asLogin, way) && !isWitness({ ...asLogin, sender: address }, way))
+        collect.add({ direction: way.direction, right: 'sign', names: [sender] }, address, asLogin)
+    }
   }
 }
 
