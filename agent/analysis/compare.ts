@@ -18,7 +18,7 @@ import { type Fleet, type Question, traitsOf } from './fleet.ts'
 import { createHears } from './hearing.ts'
 import type { Difference, SettingChange } from './lines.ts'
 import { compareForeignNames, compareSigning, createBorrowing, createSenders } from './names.ts'
-import { createWrites } from './writing.ts'
+import { createActing, createWrites } from './writing.ts'
 
 export function compareFleets(before: Fleet, after: Fleet): Difference {
   const addresses = [...new Set([before, after].flatMap(fleet => [...addressesOf(fleet)]))].sort()
@@ -26,9 +26,12 @@ export function compareFleets(before: Fleet, after: Fleet): Difference {
   const relays = mapRelays(before, after)
   const collect = createCollector()
   const doors = createDoors(land)
+  const acting = createActing({ relays })
   const actors = new Map<Fleet, ReadonlyMap<string, readonly Question[]>>()
   const actorsOf = (fleet: Fleet) => {
-    const known = actors.get(fleet) ?? findActors(fleet === before ? 0 : 1, addresses, land, doors)
+    const known =
+      actors.get(fleet) ??
+      findActors(fleet === before ? 0 : 1, addresses, land, doors, (...asked) => acting(fleet, ...asked))
     actors.set(fleet, known)
     return known
   }

@@ -1,6 +1,6 @@
 /** From where logins may be used, and who acts in a fleet at all. Pure. */
 import type { Landscape } from './blocks.ts'
-import { type Case, type Comparison, type Doors, directions, firstClient, isOpen, question, remember } from './case.ts'
+import { type Case, type Comparison, type Doors, directions, firstClient, question, remember } from './case.ts'
 import { type Fleet, permits, type Question, type Traits, traitsOf } from './fleet.ts'
 import { formatAddress, merged, piecesOf, toAddressSet, without } from './intervals.ts'
 
@@ -47,6 +47,7 @@ export function findActors(
   addresses: readonly string[],
   land: Landscape,
   doors: (one: Case) => readonly [Doors, Doors],
+  acting: (traits: Traits, address: string, open: Doors) => Partial<Question> | null,
 ): ReadonlyMap<string, readonly Question[]> {
   const found = new Map<string, Question[]>()
   const seen = new Set<string>()
@@ -58,8 +59,10 @@ export function findActors(
     if (seen.has(key)) continue
     seen.add(key)
     const open = doors({ principal: { name: address, address }, one, other })[index]
-    if (!isOpen(open)) continue
-    const actor = question({ login: address, sender: address, clientAddress: firstClient(open) })
+    // Behind a hold on logins, a relay may still bring the account's mail.
+    const act = acting(index === 0 ? one : other, address, open)
+    if (act === null) continue
+    const actor = question(act)
     found.set(domain, [...(found.get(domain) ?? []), actor])
   }
   return found

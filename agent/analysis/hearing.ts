@@ -102,7 +102,7 @@ export function* originsOf(
     if (block.kind === 'address') {
       const domain = block.name.slice(block.name.indexOf('@') + 1)
       for (const actor of found.get(domain) ?? []) {
-        yield { ...actor, login: block.name, sender: block.name }
+        yield { ...actor, login: actor.login === '' ? '' : block.name, sender: block.name }
       }
     } else for (const domain of domains ?? ('name' in block ? [block.name] : [])) yield* found.get(domain) ?? []
   }

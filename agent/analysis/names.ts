@@ -74,7 +74,9 @@ export function compareForeignNames({ land, collect, actorsOf }: Comparison): vo
   if (modeOf(land.before.snapshot, 'sender-mismatch') === modeOf(land.after.snapshot, 'sender-mismatch')) return
   const sender = `${land.nobody}@${land.elsewhere}`
   for (const way of directions(land)) {
-    const witness = [...actorsOf(way.to).values()].flat().find(actor => isWitness({ ...actor, sender }, way))
+    const witness = [...actorsOf(way.to).values()]
+      .flat()
+      .find(actor => actor.login !== '' && isWitness({ ...actor, sender }, way))
     if (witness !== undefined)
       collect.add({ direction: way.direction, right: 'sign', names: null }, null, { ...witness, sender })
   }
@@ -87,7 +89,7 @@ export function createBorrowing({ land, collect, actorsOf }: Comparison) {
     if (!isLax || one.login === other.login) return
     const sender = principal.address
     for (const way of directions(land)) {
-      const actors = [...actorsOf(way.to).values()].flat()
+      const actors = [...actorsOf(way.to).values()].flat().filter(({ login }) => login !== '')
       const witness = actors.find(actor => isWitness({ ...actor, sender }, way))
       if (witness !== undefined)
         collect.add({ direction: way.direction, right: 'sign', names: [principal.name] }, null, { ...witness, sender })

@@ -14,7 +14,7 @@ import {
 import { type Fleet, isRefusedBy, permits, type Question, type Traits } from './fleet.ts'
 
 /** How the account brings mail, in a fleet: by login, or through a relay; null where it can't at all. */
-export function createActing({ relays }: Comparison) {
+export function createActing({ relays }: Pick<Comparison, 'relays'>) {
   const byInstitution = new Map<string, string[]>()
   for (const { before, after, example } of relays.classes)
     for (const name of new Set([...before, ...after]))
