@@ -51,6 +51,10 @@ const allowed: readonly [from: string, to: readonly string[]][] = [
     'agent/policy-test/',
     ['agent/core/', 'agent/model/', 'agent/standards/', 'agent/decision/', 'agent/manifest/', 'policies/'],
   ],
+  [
+    'agent/analysis/',
+    ['agent/core/', 'agent/model/', 'agent/standards/', 'agent/decision/', 'agent/manifest/schema.ts', 'policies/'],
+  ],
   ['agent/replay/', ['agent/core/', 'agent/model/', 'agent/decision/', 'agent/manifest/schema.ts', 'policies/']],
   [
     'agent/notify/',
@@ -73,6 +77,7 @@ const pure = [
   'agent/decision/snapshot.ts',
   'agent/decision/decide.ts',
   'agent/decision/explain.ts',
+  'agent/analysis/',
   'agent/policy-test/',
   'agent/replay/lines.ts',
   'agent/replay/entries.ts',

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import type { Act, Declare } from './declare.ts'
 import type { Io } from './io.ts'
+import { policyCheckCommand, policyDiffCommand } from './policy-diff.ts'
 import { policyTestCommand } from './policy-test.ts'
 import type { WorldReader } from './worlds.ts'
 
@@ -19,5 +20,17 @@ export function policyCommands(
       io.say('policyTestManifests'),
     ),
     (files, options) => policyTestCommand(io, lent.worlds, files, options),
+  )
+  act(
+    declare(parent, 'diff [folders...]', io.say('policyDiff'))
+      .usage('[A] B')
+      .option('--config-b <file>', io.say('diffConfigB'))
+      .option('--at <instant>', io.say('diffAt'))
+      .option('--only <direction>', io.say('diffOnlyHelp')),
+    (folders, options) => policyDiffCommand(io, lent.worlds, folders, options),
+  )
+  act(
+    declare(parent, 'check [folder]', io.say('policyCheck')).option('--at <instant>', io.say('diffAt')),
+    (words, options) => policyCheckCommand(io, lent.worlds, words, options),
   )
 }

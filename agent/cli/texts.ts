@@ -1,5 +1,6 @@
 /** The words of the command line, in both languages. One typed table: a key without its twin does not compile. */
 import type { Language } from '../model/entity.ts'
+import { diffEn, diffEs } from './texts-diff.ts'
 import { replayEn, replayEs } from './texts-replay.ts'
 
 /** `{name}` is a value; `{name:one|many}` is the word that fits its number. */
@@ -308,6 +309,7 @@ const en = {
   importLeftUnresolved: 'ends at no mailbox',
   importLeftNetwork: 'networks that no access means: the narrowest was taken',
   importLeftUnknown: 'not known',
+  ...diffEn,
   ...replayEn,
 } as const
 
@@ -620,6 +622,7 @@ const es: Texts = {
   importLeftUnresolved: 'no termina en ningún buzón',
   importLeftNetwork: 'redes que ningún acceso expresa: se tomó el más estrecho',
   importLeftUnknown: 'no se conoce',
+  ...diffEs,
   ...replayEs,
 }
 

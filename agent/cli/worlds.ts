@@ -44,7 +44,8 @@ export async function loadConfigurations(
   return { config: await loadConfig(rest, io), other }
 }
 
-function folderOf(io: Io, path: string): string {
+/** @throws CommandFailure (65) */
+export function folderOf(io: Io, path: string): string {
   const folder = resolve(path)
   try {
     if (statSync(folder).isDirectory()) return folder
@@ -54,7 +55,7 @@ function folderOf(io: Io, path: string): string {
   throw new CommandFailure(exits.badInput, io.say('replayNoFolder', { file: path }))
 }
 
-function listed(io: Io, diagnostics: readonly Diagnostic[]): string {
+export function listed(io: Io, diagnostics: readonly Diagnostic[]): string {
   return diagnostics.map(diagnostic => formatDiagnostic(diagnostic, io.language)).join('\n')
 }
 

@@ -119,7 +119,10 @@ function lastAtMost6(starts: Uint32Array, ip: bigint): number {
  * thousands: whoever has no room takes no more than they have.
  */
 export function* nationalPrefixes(table: CountryTable): Iterable<string> {
-  for (const [bits, intervals] of [[32n, v4Intervals(table)] as const, [128n, v6Intervals(table)] as const])
+  for (const [bits, intervals] of [
+    [32n, v4Intervals(table, 'national')] as const,
+    [128n, v6Intervals(table, 'national')] as const,
+  ])
     for (const [from, to] of joined(intervals)) {
       for (let at = from; at <= to; ) {
         let hostBits = 0n
@@ -133,19 +136,27 @@ export function* nationalPrefixes(table: CountryTable): Iterable<string> {
 
 type Interval = readonly [from: bigint, to: bigint]
 
-function* v4Intervals({ v4Starts, v4Marks }: CountryTable): Iterable<Interval> {
+/** All addresses of a value, in order; neighbours are one interval. */
+export function countryIntervals(
+  table: CountryTable,
+  value: CountryValue,
+): { readonly v4: readonly Interval[]; readonly v6: readonly Interval[] } {
+  return { v4: [...joined(v4Intervals(table, value))], v6: [...joined(v6Intervals(table, value))] }
+}
+
+function* v4Intervals({ v4Starts, v4Marks }: CountryTable, value: CountryValue): Iterable<Interval> {
   for (let at = 0; at < v4Marks.length; at += 1)
-    if (countryValues[v4Marks[at]! & 3] === 'national')
+    if (countryValues[v4Marks[at]! & 3] === value)
       yield [BigInt(v4Starts[at]!), BigInt(v4Starts[at + 1] ?? 2 ** 32) - 1n]
 }
 
-function* v6Intervals({ v6Starts, v6Marks }: CountryTable): Iterable<Interval> {
+function* v6Intervals({ v6Starts, v6Marks }: CountryTable, value: CountryValue): Iterable<Interval> {
   const start = (at: number) =>
     at === v6Marks.length
       ? 1n << 128n
       : v6Starts.subarray(at * v6Words, (at + 1) * v6Words).reduce((sum, word) => (sum << wordBits) | BigInt(word), 0n)
   for (let at = 0; at < v6Marks.length; at += 1)
-    if (countryValues[v6Marks[at]! & 3] === 'national') yield [start(at), start(at + 1) - 1n]
+    if (countryValues[v6Marks[at]! & 3] === value) yield [start(at), start(at + 1) - 1n]
 }
 
 /** Rows that touch are one interval to whoever covers them. */

@@ -2,6 +2,7 @@
 import { benchLdap } from './ldap.ts'
 import { benchMailHosts } from './mail-hosts.ts'
 import { benchPlan } from './plan.ts'
+import { benchDiff } from './policy/diff.ts'
 import { benchPolicy } from './policy/policy.ts'
 import { benchPostfix } from './policy/postfix.ts'
 import { benchPowerDns } from './powerdns.ts'
@@ -16,6 +17,7 @@ const validate = await benchValidate()
 console.log(`${validate.name}: ${validate.ratio.toFixed(2)} of the YAML library alone   ${validate.detail}`)
 await benchPolicy()
 await benchPostfix()
+await benchDiff()
 await benchReconcile()
 await benchPlan()
 await benchLdap()
