@@ -2,8 +2,9 @@
 import type { Command } from 'commander'
 import { sha256 } from '../core/digest.ts'
 import { call, finish, type LocalRunner } from './call.ts'
-import type { Act, Declare, Options } from './declare.ts'
+import { type Act, collect, type Declare, type Options } from './declare.ts'
 import { CommandFailure, exits, type Io, readNamed, wholeNumber } from './io.ts'
+import { renderHeldMail, renderPurge } from './render-held-mail.ts'
 import { renderIncident, renderIncidents, renderSuspension } from './render-incident.ts'
 import { reportForm } from './report-form.ts'
 
@@ -44,6 +45,12 @@ export async function withdrawCommand(io: Io, local: LocalRunner, domain: string
   return finish(io, result, json => renderSuspension(json, io.say, io.paint))
 }
 
+/** The options that choose held messages. */
+function chosen(options: Options): Record<string, unknown> {
+  const { message, sender, before, direction, recipientClass } = options
+  return { messages: message, sender, before, direction, recipientClass }
+}
+
 export function incidentCommands(program: Command, declare: Declare, act: Act, io: Io, local: LocalRunner): void {
   const parent = program.command('incident').description(io.say('incident'))
   const run = async (operation: string, args: Record<string, unknown>, options: Options): Promise<number> => {
@@ -52,6 +59,13 @@ export function incidentCommands(program: Command, declare: Declare, act: Act, i
       operation === 'incident.list' ? renderIncidents(json, io.say, io.paint) : renderIncident(json, io.say, io.paint),
     )
   }
+  const choosing = (command: Command) =>
+    command
+      .option('--message <host/id>', io.say('mailMessage'), collect)
+      .option('--sender <address>', io.say('mailSender'))
+      .option('--before <instant>', io.say('mailBefore'))
+      .option('--direction <in|out>', io.say('mailDirection'))
+      .option('--recipient-class <class>', io.say('mailClass'))
   act(declare(parent, 'list', io.say('incidentList')).option('--all'), (_, options) =>
     run('incident.list', { all: options['all'] === true }, options),
   )
@@ -94,9 +108,25 @@ export function incidentCommands(program: Command, declare: Declare, act: Act, i
   act(declare(parent, 'rotate <id>', io.say('incidentRotate')), ([id], options) =>
     run('incident.rotate', { id }, options),
   )
-  act(declare(parent, 'mail <id> <decision>', io.say('incidentMail')), ([id, decision], options) =>
-    run('incident.mail', { id, decision }, options),
+  act(
+    choosing(declare(parent, 'mail <id> [decision]', io.say('incidentMail'))).option('--list', io.say('mailList')),
+    async ([id, decision], options) => {
+      const listed = options['list'] === true
+      if (listed === (decision !== undefined)) throw new CommandFailure(exits.usage, io.say('mailUsage'))
+      const result = await call(io, local, options, listed ? 'incident.held' : 'incident.mail', {
+        id,
+        decision,
+        ...chosen(options),
+      })
+      return finish(io, result, json =>
+        listed ? renderHeldMail(json, io.say) : renderIncident(json, io.say, io.paint),
+      )
+    },
   )
+  act(choosing(declare(parent, 'purge <id>', io.say('incidentPurge'))), async ([id], options) => {
+    const result = await call(io, local, options, 'incident.purge', { id, ...chosen(options) })
+    return finish(io, result, json => renderPurge(json, io.say, io.paint))
+  })
   act(declare(parent, 'accept <id>', io.say('incidentAccept')), ([id], options) =>
     run('incident.accept', { id }, options),
   )

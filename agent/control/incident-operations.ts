@@ -14,7 +14,7 @@ import type { Incident } from '../incident/incident.ts'
 import { heldMailOf } from '../incident/mail-doors.ts'
 import { fileReport, recordAction, reviewReport, verifyAction } from '../incident/papers.ts'
 import { provesPerson, type Token } from '../incident/people.ts'
-import { decideMail, rotate } from '../incident/recovery.ts'
+import { rotate } from '../incident/recovery.ts'
 import { suspend } from '../incident/suspend.ts'
 import { parseReport } from '../manifest/report.ts'
 import { suggest } from '../manifest/suggest.ts'
@@ -57,7 +57,7 @@ function unknownScope({ engine }: OperationContext, text: string): HoldScope | u
   return unreadable.length > 0 || named ? scope : undefined
 }
 
-function actContext(context: OperationContext): ActContext {
+export function actContext(context: OperationContext): ActContext {
   const { engine, caller } = context
   const { clock, config } = engine.parts
   const world = engine.world()
@@ -82,10 +82,10 @@ function actContext(context: OperationContext): ActContext {
   }
 }
 
-const life = (context: OperationContext) => context.engine.history.incidents
+export const life = (context: OperationContext) => context.engine.history.incidents
 
 /** The text of a person's argument. */
-function word(value: unknown): string {
+export function word(value: unknown): string {
   return typeof value === 'string' ? value : ''
 }
 
@@ -107,12 +107,12 @@ async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
 }
 
 /** The number of an incident, as people type it. */
-function idOf(args: Readonly<Record<string, unknown>>): string {
+export function idOf(args: Readonly<Record<string, unknown>>): string {
   return word(args['id']).trim().toUpperCase()
 }
 
 /** Judges and records an act in one turn and, where doors are to move, closes or opens them in the most urgent lane. */
-async function carryOut(
+export async function carryOut(
   judge: () => ActResult,
   context: OperationContext,
   doors: 'move' | 'stay',
@@ -322,11 +322,6 @@ const giveBack = act((context, incident, args) => {
   const points = word(args['points'])
   return reviewReport(life(context), { incident, result: 'returned', points }, actContext(context))
 }, 'move')
-const mail = act(
-  (context, incident, args) =>
-    decideMail(life(context), { incident, decision: word(args['decision']) }, actContext(context)),
-  'stay',
-)
 const releaseOperation = act((context, incident) => release(life(context), { incident }, actContext(context)), 'move')
 const annulOperation = act(
   (context, incident, args) => annul(life(context), { incident, reason: word(args['reason']) }, actContext(context)),
@@ -347,7 +342,6 @@ export const incidentOperations: readonly (readonly [string, OperationRow])[] = 
   ['incident.report', { run: report, changes: writes }],
   ['incident.action', { run: action, changes: writes }],
   ['incident.rotate', { run: rotateOperation, changes: writes }],
-  ['incident.mail', { run: mail, changes: writes }],
   ['incident.accept', { run: accept, changes: writes }],
   ['incident.return', { run: giveBack, changes: writes }],
   ['incident.release', { run: releaseOperation, changes: writes }],

@@ -143,6 +143,30 @@ export const actMessages = {
     'Unknown decision',
     '"{word}" is no decision on held mail. They are: {known}.',
   ),
+  'E-MAIL-NONE': message(
+    'Ningún mensaje retenido coincide',
+    'Nada de lo retenido responde a esas opciones. Vea lo que hay: mailwarden incident mail ID --list.',
+    'No held message matches',
+    'Nothing that is held fits these options. See what is there: mailwarden incident mail ID --list.',
+  ),
+  'E-MAIL-MANY': message(
+    'Demasiados mensajes a la vez',
+    'Coinciden {count}; de una vez caben {max}. Decida por partes, por ejemplo con --before.',
+    'Too many messages at once',
+    '{count} match; {max} go at once. Decide in parts, by --before for example.',
+  ),
+  'E-MAIL-FILTER': message(
+    'Opción no válida',
+    '{option}: «{value}» no es {wanted|phrase}.',
+    'Option not valid',
+    '{option}: "{value}" is not {wanted|phrase}.',
+  ),
+  'E-MAIL-PURGE-ALL': message(
+    'Diga qué se borra',
+    'Solo se borra lo que se elige: --message, --sender, --before, --direction o --recipient-class.',
+    'Say what is to be purged',
+    'Only what is chosen is purged: --message, --sender, --before, --direction or --recipient-class.',
+  ),
   'W-BREAK-GLASS': message(
     'Sin token personal',
     'Suspendió {person}, sin token personal. Queda anotado y se avisa a seguridad.',
@@ -227,6 +251,18 @@ export const actMessages = {
     '{incident}: {decision}.',
     'Held mail decided',
     '{incident}: {decision}.',
+  ),
+  'M-MAIL-CHOSEN': message(
+    'Decididos esos mensajes retenidos',
+    '{incident}: {decision}, {count}. Lo demás sigue retenido mientras nadie diga otra cosa.',
+    'Those held messages are decided',
+    '{incident}: {decision}, {count}. The rest stays held until somebody says otherwise.',
+  ),
+  'M-MAIL-PURGED': message(
+    'Ordenado el borrado de correo retenido',
+    '{incident}: {count}. Queda en el registro el sobre y el resumen de las cabeceras de cada mensaje.',
+    'Purge of held mail ordered',
+    '{incident}: {count}. The register keeps the envelope and the digest of the headers of each message.',
   ),
   'M-FIRST': message(
     'Aprobado por la primera persona',
@@ -329,6 +365,16 @@ export const actPhrases = {
     es: 'su nombre lo ocupan registros que no se hicieron aquí, y con ellos no puede estar',
     en: 'its name is taken by records that were not made here, and it cannot stand beside them',
   },
+  'mail-name': {
+    es: 'HOST/IDENTIFICADOR, como los da --list',
+    en: 'HOST/QUEUEID, as --list gives them',
+  },
+  'mail-instant': {
+    es: 'un instante como 2026-11-23T14:00:00Z',
+    en: 'an instant such as 2026-11-23T14:00:00Z',
+  },
+  'mail-direction': { es: '«in» ni «out»', en: '"in" or "out"' },
+  'mail-class': { es: '«local», «national» ni «international»', en: '"local", "national" or "international"' },
   released: { es: 'restablecido', en: 'released' },
   annulled: { es: 'declarado infundado', en: 'declared unfounded' },
 } as const satisfies Readonly<Record<string, Phrase>>

@@ -16,6 +16,19 @@ export type MailDecision = (typeof mailDecisions)[number]
 export const grounds = ['ethics', 'regulation', 'security'] as const
 export type Grounds = (typeof grounds)[number]
 
+/** A held message on a mail host; with its arrival, since short queue ids are used again. */
+export type HeldName = { readonly host: string; readonly id: string; readonly arrivedAt: Instant }
+
+export function messageKey({ host, id, arrivedAt }: HeldName): string {
+  return `${host} ${id} ${arrivedAt}`
+}
+
+/** A message that we hold in a queue, under one scope. */
+export type HeldMessage = { readonly id: string; readonly arrivedAt: Instant; readonly scope: string }
+
+/** `incidents`: those that were open on this very scope when it was held; a later one of the same scope has no say in it. */
+export type KnownHeld = HeldMessage & { readonly incidents: readonly string[] }
+
 /** Text is null where its personal part was erased. */
 export type Reason = { readonly text: string | null; readonly by: string; readonly at: Instant }
 
@@ -97,8 +110,16 @@ export type Incident = {
   readonly actions: readonly Action[]
   /** Null until the secrets of the whole scope were rotated; a wider scope makes it null again. */
   readonly rotation: Rotation | null
+  /** Of all held mail that `messages` does not name. */
   readonly mail: MailDecision | null
-  readonly approvals: { readonly release: Approval | null; readonly annul: Approval | null }
+  /** Decided one by one, by `messageKey`; what somebody keeps here no decision on the rest lets go. */
+  readonly messages: ReadonlyMap<string, MailDecision>
+  readonly approvals: {
+    readonly release: Approval | null
+    readonly annul: Approval | null
+    /** To purge held mail, or to let some go after the end. */
+    readonly mail: Approval | null
+  }
   readonly notices: readonly TakenNotice[]
   readonly ended: { readonly how: 'released' | 'annulled'; readonly at: Instant; readonly by: readonly string[] } | null
 }

@@ -22,10 +22,12 @@ import { takeNotice, withDueNotices } from './due.ts'
 import { isContained, isSamePerson, releaseGate } from './gate.ts'
 import {
   type Approval,
+  type HeldName,
   type Incident,
   type Incidents,
   type LeverState,
   mailDecisions,
+  messageKey,
   type Withdrawal,
 } from './incident.ts'
 
@@ -122,7 +124,8 @@ function declare(incidents: Incidents, entry: Stored): Incidents {
     actions: [],
     rotation: null,
     mail: null,
-    approvals: { release: null, annul: null },
+    messages: new Map(),
+    approvals: { release: null, annul: null, mail: null },
     notices: [],
     ended: null,
   }
@@ -139,12 +142,19 @@ function applyToIncident(incidents: Incidents, entry: Stored): Incidents {
   // What comes after the end changes nothing: an ended incident is not ended a second time, nor opened again.
   if (step === undefined || incident === undefined) return incidents
   // But for held mail, which goes on after the end and is followed until none is left.
-  if (incident.ended !== null && entry.kind !== 'suspension.door') return incidents
+  if (incident.ended !== null && !afterEnd.has(entry.kind)) return incidents
   const next = step(incident, entry)
   if (next === 'disbelieved')
     return { ...incidents, disbelieved: [...incidents.disbelieved, { index: entry.index, incident: incident.id }] }
   return next === incident ? incidents : withDueNotices(put(incidents, next), entry)
 }
+
+const afterEnd: ReadonlySet<string> = new Set([
+  'suspension.door',
+  'mail.decided',
+  'mail.release-approved',
+  'mail.purge-approved',
+])
 
 type Step = (incident: Incident, entry: Stored) => Incident | 'disbelieved'
 
@@ -159,6 +169,8 @@ const steps: Readonly<Record<string, Step>> = {
   'action.verified': verifyAction,
   'secrets.rotated': rotate,
   'mail.decided': decideMail,
+  'mail.release-approved': (incident, entry) => approve(incident, entry, 'mail'),
+  'mail.purge-approved': (incident, entry) => approve(incident, entry, 'mail'),
   'release.approved': (incident, entry) => approve(incident, entry, 'release'),
   'incident.annul-approved': (incident, entry) => approve(incident, entry, 'annul'),
   'service.restored': restore,
@@ -184,6 +196,8 @@ function join(incident: Incident, entry: Stored): Incident {
     progress: widened ? new Map() : incident.progress,
     rotation: widened ? null : incident.rotation,
     mail: widened ? null : incident.mail,
+    // What somebody kept by name stays kept, whatever is decided on the rest.
+    messages: widened ? new Map([...incident.messages].filter(([, one]) => one === 'keep')) : incident.messages,
     containedAt: null,
   }
 }
@@ -259,12 +273,39 @@ function rotate(incident: Incident, entry: Stored): Incident {
   }
 }
 
-function decideMail(incident: Incident, entry: Stored): Incident {
+/**
+ * On all that is held, or on some of it. A decision on some leaves the rest held. What was kept by name stays kept when
+ * the rest is let go, and what was let go by name is kept when all is: in doubt mail waits (P6).
+ */
+function decideMail(incident: Incident, entry: Stored): Incident | 'disbelieved' {
   const decision = mailDecisions.find(known => known === entry.facts['decision'])
-  return decision === undefined ? incident : { ...incident, mail: decision }
+  if (decision === undefined) return incident
+  const approved = incident.approvals.mail
+  // After the end two people decided already: to let more go takes two again.
+  if (incident.ended !== null && decision === 'release') {
+    const isPair = approved !== null && !isSamePerson(approved.by, entry.actor.person)
+    if (!isPair || approved.digest !== entry.facts['digest']) return 'disbelieved'
+  }
+  if (typeof entry.facts['messages'] !== 'number') {
+    const kept = [...incident.messages].filter(([, known]) => known === 'keep')
+    return { ...incident, mail: decision, messages: new Map(kept) }
+  }
+  const messages = new Map(incident.messages)
+  for (const name of heldNamesOf(entry)) messages.set(messageKey(name), decision)
+  return { ...incident, mail: incident.mail ?? 'keep', messages, approvals: { ...incident.approvals, mail: null } }
 }
 
-function approve(incident: Incident, entry: Stored, act: 'release' | 'annul'): Incident {
+/** Nobody's where the personal part was erased: then those messages stay held. */
+function heldNamesOf(entry: Stored): HeldName[] {
+  const listed = entry.personal?.['messages']
+  return (Array.isArray(listed) ? listed : []).flatMap(value => {
+    const { host, id, arrivedAt } = (value ?? {}) as Record<string, unknown>
+    const isName = typeof host === 'string' && typeof id === 'string' && typeof arrivedAt === 'number'
+    return isName ? [{ host, id, arrivedAt }] : []
+  })
+}
+
+function approve(incident: Incident, entry: Stored, act: keyof Incident['approvals']): Incident {
   const approval = approvalOf(entry)
   return { ...incident, approvals: { ...incident.approvals, [act]: approval } }
 }

@@ -109,18 +109,3 @@ export function heldMailOf({ doors }: Incident): HeldMail {
   for (const [name, { held, failed }] of doors) if (name.endsWith('/queue') && (held > 0 || failed)) return 'undecided'
   return 'none'
 }
-
-/**
- * Ended incidents whose held mail is to go on: it was decided so, or the suspension was unfounded. What another open
- * hold covers stays.
- */
-export function queuesToOpen(incidents: Incidents, holds: readonly Hold[]): Incident[] {
-  return [...incidents.byId.values()].filter(({ ended, mail, doors, drill, scope }) => {
-    if (ended === null || drill || (ended.how === 'released' && mail !== 'release')) return false
-    if (![...doors].some(([name, { held }]) => name.endsWith('/queue') && held > 0)) return false
-    return !holds.some(
-      hold =>
-        hold.scope.domain === scope.domain && (hold.scope.account === null || hold.scope.account === scope.account),
-    )
-  })
-}
