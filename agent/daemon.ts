@@ -14,6 +14,7 @@ import { changedDomains, createVerifier } from './control/verification.ts'
 import { BrokenInvariant } from './core/assert.ts'
 import { type Clock, formatInstant } from './core/clock.ts'
 import type { Log } from './core/log.ts'
+import { dueStageEntries } from './incident/stages.ts'
 import type { Open } from './main.ts'
 import { watchConfiguration } from './manifest/config.ts'
 import type { AgentConfig } from './model/world.ts'
@@ -111,6 +112,10 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
           log.write('warn', 'the configuration has changed: start again to use it', { config: config.file })
         told = changed
         return afterPass(context, signal)
+      },
+      isDue: () => {
+        const by = { actor: daemonActor, at: clock.now() }
+        return dueStageEntries(engine.history.incidents, by).length > 0
       },
       passed: outcomes => verifier.later(changedDomains(outcomes)),
       fail,

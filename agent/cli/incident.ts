@@ -1,4 +1,5 @@
 /** `suspend`, `incident …`, `withdraw`: words and options turned into one operation each. */
+import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { sha256 } from '../core/digest.ts'
 import { call, finish, type LocalRunner } from './call.ts'
@@ -135,6 +136,21 @@ export function incidentCommands(program: Command, declare: Declare, act: Act, i
   )
   act(declare(parent, 'release <id>', io.say('incidentRelease')), ([id], options) =>
     run('incident.release', { id }, options),
+  )
+  act(
+    declare(parent, 'duplicate <id>', io.say('incidentDuplicate')).requiredOption('--of <id>', io.say('duplicateOf')),
+    ([id], options) => run('incident.duplicate', { id, of: options['of'] }, options),
+  )
+  act(
+    declare(parent, 'close <id>', io.say('incidentClose')).requiredOption(
+      '--lessons <file|text>',
+      io.say('closeLessons'),
+    ),
+    ([id], options) => {
+      const given = String(options['lessons'])
+      const isFile = existsSync(given)
+      return run('incident.close', { id, ...(isFile ? { document: attach(io, given) } : { text: given }) }, options)
+    },
   )
   act(declare(parent, 'annul <id>', io.say('incidentAnnul')).requiredOption('--reason <text>'), ([id], options) =>
     run('incident.annul', { id, reason: options['reason'] }, options),

@@ -9,6 +9,7 @@ import type { Instant } from '../core/clock.ts'
 import { hit } from '../core/failpoint.ts'
 import { wordsOf } from '../core/messages.ts'
 import type { ActContext, ActResult, Done } from '../incident/acting.ts'
+import { close, duplicate } from '../incident/closing.ts'
 import { annul, release, withdraw } from '../incident/ending.ts'
 import type { Incident } from '../incident/incident.ts'
 import { heldMailOf } from '../incident/mail-doors.ts'
@@ -73,6 +74,7 @@ export function actContext(context: OperationContext): ActContext {
     suggest,
     scopeNames: () => [...world.domains.keys(), ...world.accounts.keys()],
     heldMailOf,
+    terms: config.incidents,
     inboundOf: domain => world.domains.get(domain)?.domain.inboundWhenSuspended,
   }
 
@@ -146,7 +148,7 @@ export async function carryOut(
         witnessed ? result.warnings : [...result.warnings, { severity: 'warning', code: 'W-WITNESS', values: {} }],
         caller.language,
       ),
-      ...(incident === undefined ? {} : incidentView(incident)),
+      ...(incident === undefined ? {} : incidentView(incident, engine.parts.clock.now())),
     },
   }
 }
@@ -191,14 +193,16 @@ async function moveDoors(
     }
     if (touched !== undefined && incident?.drill !== true) context.verifyLater([touched])
     // What waited for the end of the incident is due now, elsewhere too.
-    if (trouble !== undefined || beside !== undefined || incident?.ended != null) context.retry()
+    if (trouble !== undefined || beside !== undefined || incident?.ended != null || incident?.release != null)
+      context.retry()
     return { trouble, beside }
   })
 }
 
 /** Opening the doors of one incident was approved by two people: that is more than an exact count. */
 function acceptanceOf(incident: Incident | undefined): Acceptance {
-  return incident === undefined || incident.ended === null ? {} : { update: 'any' }
+  const opens = incident !== undefined && (incident.ended !== null || incident.release !== null)
+  return opens ? { update: 'any' } : {}
 }
 
 const suspendOperation: Operation = async (args, context) => {
@@ -253,7 +257,7 @@ const show: Operation = async (args, { engine, caller }) => {
   const incident = byId.get(id)
   if (incident === undefined)
     return refuse(65, 'E-INCIDENT-UNKNOWN', { incident: id }, caller.language, suggest(id, byId.keys()))
-  return { exit: 0, json: { version: 1, ...incidentView(incident) } }
+  return { exit: 0, json: { version: 1, ...incidentView(incident, engine.parts.clock.now()) } }
 }
 
 type Attachment = { readonly name: string; readonly digest: string; readonly base64: string }
@@ -327,6 +331,17 @@ const annulOperation = act(
   (context, incident, args) => annul(life(context), { incident, reason: word(args['reason']) }, actContext(context)),
   'move',
 )
+const duplicateOperation = act(
+  (context, incident, args) =>
+    duplicate(life(context), { incident, of: word(args['of']).trim().toUpperCase() }, actContext(context)),
+  'move',
+)
+const closeOperation: Operation = (args, context) => {
+  const document = args['document'] as Attachment | undefined
+  const text = word(args['text'])
+  const lessons = document === undefined ? { text } : { document: document.digest }
+  return carryOut(() => close(life(context), { incident: idOf(args), lessons }, actContext(context)), context, 'stay')
+}
 const withdrawOperation = act((context, _, args) => {
   const request = { domain: word(args['domain']), grounds: word(args['grounds']), reason: word(args['reason']) }
   return withdraw(life(context), request, actContext(context))
@@ -346,5 +361,7 @@ export const incidentOperations: readonly (readonly [string, OperationRow])[] = 
   ['incident.return', { run: giveBack, changes: writes }],
   ['incident.release', { run: releaseOperation, changes: writes }],
   ['incident.annul', { run: annulOperation, changes: writes }],
+  ['incident.duplicate', { run: duplicateOperation, changes: writes }],
+  ['incident.close', { run: closeOperation, changes: writes }],
   ['withdraw', { run: withdrawOperation, changes: writes }],
 ]

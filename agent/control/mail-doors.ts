@@ -10,7 +10,14 @@ import type { Log } from '../core/log.ts'
 import { type HeldMail, incidentsWithHeldMail, mayGo, ownersIn } from '../incident/held.ts'
 import type { Incidents } from '../incident/incident.ts'
 import { openHolds } from '../incident/lifecycle.ts'
-import { type DoorReport, type DoorTask, deniedDomains, doorTasks, reopenedOf } from '../incident/mail-doors.ts'
+import {
+  type DoorReport,
+  type DoorTask,
+  deniedDomains,
+  doorTasks,
+  holdsQueues,
+  reopenedOf,
+} from '../incident/mail-doors.ts'
 import type { Hold } from '../model/incident.ts'
 import type { DomainName } from '../model/name.ts'
 import type { Engine } from '../reconcile/engine.ts'
@@ -29,9 +36,15 @@ export async function workMailDoors(
   const { domains } = engine.world()
   const closing = holds.flatMap(hold => doorTasks(hold, domain => domains.get(domain)?.domain))
   const denied = deniedDomains(holds)
+  const keeping = holds.filter(holdsQueues)
   const done = await Promise.all(
     hosts.map(host =>
-      workHost(host, { closing, holds, denied, incidents, held: engine.history.heldMail }, signal, engine.parts.log),
+      workHost(
+        host,
+        { closing, holds: keeping, denied, incidents, held: engine.history.heldMail },
+        signal,
+        engine.parts.log,
+      ),
     ),
   )
   return { reports: done.flatMap(({ reports }) => reports), failures: done.flatMap(({ failures }) => failures) }
@@ -39,7 +52,7 @@ export async function workMailDoors(
 
 type Work = {
   readonly closing: readonly DoorTask[]
-  /** Every open hold. */
+  /** Every open hold that keeps mail in queues. */
   readonly holds: readonly Hold[]
   readonly denied: ReadonlyMap<DomainName, string>
   /** With the doors as they were left. */

@@ -38,6 +38,8 @@ export const permissions: Readonly<Record<string, Permission>> = {
   'incident.return': pair,
   'incident.release': pair,
   'incident.annul': pair,
+  'incident.duplicate': pair,
+  'incident.close': pair,
   withdraw: ['security-lead'],
   'token.list': 'anyone',
   'token.create': keepers,

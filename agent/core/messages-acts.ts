@@ -167,6 +167,36 @@ export const actMessages = {
     'Say what is to be purged',
     'Only what is chosen is purged: --message, --sender, --before, --direction or --recipient-class.',
   ),
+  'E-NOT-COVERED': message(
+    'No es un duplicado',
+    '{of} no retiene todo lo que retiene {incident}: terminarlo abriría puertas. Amplíe {of} con suspend, o restablezca {incident}.',
+    'No duplicate',
+    '{of} does not hold all that {incident} holds: to end it would open doors. Widen {of} by suspend, or release {incident}.',
+  ),
+  'E-NOT-ENDED': message(
+    'El incidente sigue abierto',
+    '{incident} se cierra después de restablecer el servicio o de declararlo infundado.',
+    'The incident is still open',
+    '{incident} is closed after the service was released or the incident declared unfounded.',
+  ),
+  'E-PROBATION': message(
+    'Sigue en período de prueba',
+    '{incident}: los límites reducidos terminan por sí solos el {until}; ciérrelo después.',
+    'Still on probation',
+    '{incident}: the tighter limits end by themselves on {until}; close it then.',
+  ),
+  'E-NOTICES-DUE': message(
+    'Quedan avisos por entregar',
+    '{incident}: {count}. Salen en la próxima pasada; si no, mire el buzón de salida con doctor.',
+    'Notices are still due',
+    '{incident}: {count}. They go out with the next pass; if they do not, look at the outbox with doctor.',
+  ),
+  'E-LESSONS': message(
+    'Faltan las lecciones',
+    'Un incidente se cierra con lo aprendido: --lessons con palabras, hasta 2000 caracteres, o el nombre de un documento.',
+    'The lessons are missing',
+    'An incident is closed with what was learned: --lessons with words, up to 2000 characters, or the name of a document.',
+  ),
   'W-BREAK-GLASS': message(
     'Sin token personal',
     'Suspendió {person}, sin token personal. Queda anotado y se avisa a seguridad.',
@@ -271,6 +301,25 @@ export const actMessages = {
     '{subject}: a second person is needed, of role {second}, within the next 24 hours. If anything changes before, it starts anew.',
   ),
   'M-RELEASED': message('Restablecido', '{incident}.', 'Released', '{incident}.'),
+  'M-RELEASING': message(
+    'Se restablece por etapas',
+    '{incident}: primero la recogida y el correo dentro de la institución. incident show dice cuándo sigue lo demás.',
+    'Released in stages',
+    '{incident}: collection and mail inside the institution first. incident show tells when the rest follows.',
+  ),
+  'M-RELEASE-STOPPED': message(
+    'Restablecimiento detenido',
+    '{incident}: {scope} queda cerrado como antes; contraseñas, correo retenido y las dos aprobaciones se hacen de nuevo.',
+    'Release stopped',
+    '{incident}: {scope} is closed as before; secrets, held mail and both approvals are done anew.',
+  ),
+  'M-DUPLICATE': message(
+    'Anotado como duplicado',
+    '{incident} sigue en {of}, que retiene lo mismo.',
+    'Recorded as a duplicate',
+    '{incident} goes on in {of}, which holds the same.',
+  ),
+  'M-CLOSED': message('Cerrado', '{incident}.', 'Closed', '{incident}.'),
   'M-ANNULLED': message(
     'Declarado infundado',
     '{incident}; queda como incidente.',
@@ -377,4 +426,5 @@ export const actPhrases = {
   'mail-class': { es: '«local», «national» ni «international»', en: '"local", "national" or "international"' },
   released: { es: 'restablecido', en: 'released' },
   annulled: { es: 'declarado infundado', en: 'declared unfounded' },
+  duplicate: { es: 'sigue en otro incidente', en: 'goes on in another incident' },
 } as const satisfies Readonly<Record<string, Phrase>>

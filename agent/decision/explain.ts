@@ -2,8 +2,9 @@
  * `mailwarden explain`: the live decision for a mail that nobody sent, with every policy's verdict and the line or
  * incident that it comes from (contract section 4). What the question leaves open is assumed, and said. Pure.
  */
+import { probationOf } from '../../policies/access/rate.ts'
 import { type AccessFacts, authorOf, type Judgement, type Source } from '../../policies/policy.ts'
-import type { Instant } from '../core/clock.ts'
+import { formatInstant, type Instant } from '../core/clock.ts'
 import type { PolicyName } from '../manifest/schema.ts'
 import { placeAt } from './book.ts'
 import { decide, type Effect, judgeAll, type Stated, toFacts, toStated } from './decide.ts'
@@ -30,6 +31,8 @@ export type Explanation = {
     | { readonly file: string; readonly line: number; readonly column: number }
     | { readonly incident: string }
     | null
+  /** The tighter limits that the login writes under after an incident; null when it is on none. */
+  readonly probation: { readonly incident: string; readonly until: string; readonly percent: number } | null
   /** What the question did not say. */
   readonly assumed: { readonly sender?: string; readonly client?: string }
 }
@@ -55,11 +58,19 @@ export function explain(snapshot: Snapshot, query: ExplainQuery): Explanation {
       source === null || 'incident' in source
         ? source
         : { file: source.file, line: source.line, column: source.column },
+    probation: probationView(facts),
     assumed: {
       ...(query.sender === undefined && { sender }),
       ...(query.client === undefined && { client: clientAddress }),
     },
   }
+}
+
+function probationView(facts: AccessFacts): Explanation['probation'] {
+  const found = facts.login === null ? undefined : probationOf(facts, facts.login)
+  return found === undefined
+    ? null
+    : { incident: found.incident, until: formatInstant(found.until), percent: found.percent }
 }
 
 function listVerdicts(snapshot: Snapshot, facts: AccessFacts): Stated[] {

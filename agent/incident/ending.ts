@@ -6,6 +6,7 @@
 import { dayMs } from '../core/clock.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import type { Json } from '../core/digest.ts'
+import type { ReleaseStage } from '../model/incident.ts'
 import type { DomainName } from '../model/name.ts'
 import {
   type Act,
@@ -23,6 +24,7 @@ import {
 } from './acting.ts'
 import { annulDigest, currentReport, releaseDigest, releaseGate, withdrawDigest } from './gate.ts'
 import { grounds, type Incident, type Incidents } from './incident.ts'
+import { stageEntry } from './stages.ts'
 import { first, incidentPair, tokenMaker, turnOf, twoPersons, withdrawPair } from './two-people.ts'
 
 /** An act on an incident that may have ended that way already, or whose domain is gone for good. */
@@ -38,6 +40,8 @@ function begin(
   const known = incidents.byId.get(id)
   if (known?.ended?.how === how)
     return { ...done(id, [], { code: 'M-ENDED-ALREADY', values: { incident: id, how } }), note: 'already' }
+  if (how === 'released' && known?.release != null)
+    return { ...done(id, [], { code: 'M-RELEASING', values: { incident: id } }), note: 'already' }
   const incident = openIncident(incidents, id, context)
   if (!isRefused(incident) && !incident.drill && incidents.withdrawals.has(incident.scope.domain))
     return refused(3, [finding('E-WITHDRAWN', { domain: incident.scope.domain })])
@@ -71,11 +75,36 @@ export function release(incidents: Incidents, args: { readonly incident: string 
     releasedBy: [turn.first, context.actor.person],
     digest,
     drill: incident.drill,
+    ...probationFacts(incident, context),
   }
-  return done(id, [entryOf(context, 'service.restored', id, { rule: 'S41', facts })], {
-    code: 'M-RELEASED',
-    values: { incident: id },
-  })
+  return restoreWith(incident, facts, context)
+}
+
+/** A drill touches no lever, and has nothing to be on probation for. */
+function probationFacts({ drill }: Incident, { terms }: ActContext): Record<string, Json> {
+  if (drill || terms === undefined || terms.probationMs === 0) return {}
+  return { probation: Math.round(terms.probationMs / 1000), probationPercent: terms.probationPercent }
+}
+
+/** At once where no stage waits; else the order, the first stage, and whatever follows it without a wait. */
+function restoreWith(incident: Incident, facts: Record<string, Json>, context: ActContext): ActResult {
+  const { id, drill } = incident
+  const { nationalAfterMs = 0, internationalAfterMs = 0 } = context.terms ?? {}
+  if (drill || nationalAfterMs + internationalAfterMs === 0)
+    return done(id, [entryOf(context, 'service.restored', id, { rule: 'S41', facts })], {
+      code: 'M-RELEASED',
+      values: { incident: id },
+    })
+  const waits = {
+    nationalAfter: Math.round(nationalAfterMs / 1000),
+    internationalAfter: Math.round(internationalAfterMs / 1000),
+  }
+  const stages: readonly ReleaseStage[] = nationalAfterMs === 0 ? ['collection', 'national'] : ['collection']
+  const entries = [
+    entryOf(context, 'release.ordered', id, { rule: 'S41', facts: { ...facts, ...waits } }),
+    ...stages.map(stage => stageEntry(incident, stage, context)),
+  ]
+  return done(id, entries, { code: 'M-RELEASING', values: { incident: id } })
 }
 
 function gateValues(incident: Incident): Record<string, string> {

@@ -109,7 +109,9 @@ export function isContained({ drill, levers, progress }: Incident): boolean {
 }
 
 export function stateOf(incident: Incident, heldMail: HeldMail): IncidentState {
+  if (incident.closed !== null) return 'closed'
   if (incident.ended !== null) return incident.ended.how
+  if (incident.release !== null) return 'releasing'
   if (!isContained(incident)) return 'containing'
   if (releaseGate(incident, heldMail).length === 0) return 'release-ready'
   if (currentReport(incident)?.review === 'waiting') return 'report-review'

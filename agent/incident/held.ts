@@ -23,7 +23,12 @@ export function decisionOn({ ended, mail, messages }: Incident, name: HeldName):
 
 function letsGo(incidents: Incidents, id: string, name: HeldName): boolean {
   const incident = incidents.byId.get(id)
-  return incident !== undefined && incident.ended !== null && decisionOn(incident, name) === 'release'
+  if (incident === undefined || incident.ended === null) return false
+  const { how, of } = incident.ended
+  // Another incident goes on in its place, and decides for it, too.
+  if (how === 'duplicate')
+    return letsGo(incidents, of ?? '', name) && incident.messages.get(messageKey({ ...name })) !== 'keep'
+  return decisionOn(incident, name) === 'release'
 }
 
 /** Ended incidents of which mail is still held on a host: it goes on, or is followed. */

@@ -4,7 +4,7 @@
  */
 import type { Instant } from '../core/clock.ts'
 import type { Digest } from '../core/digest.ts'
-import type { HoldScope, Inbound, IncidentClass, Lever } from '../model/incident.ts'
+import type { HoldScope, Inbound, IncidentClass, Lever, ReleaseStage } from '../model/incident.ts'
 import type { DomainName } from '../model/name.ts'
 
 export type LeverState = 'pending' | 'applied' | 'verified' | 'failed'
@@ -121,7 +121,31 @@ export type Incident = {
     readonly mail: Approval | null
   }
   readonly notices: readonly TakenNotice[]
-  readonly ended: { readonly how: 'released' | 'annulled'; readonly at: Instant; readonly by: readonly string[] } | null
+  /** Ordered by two people and not yet whole; another `suspend` takes it back. */
+  readonly release: StagedRelease | null
+  readonly ended: Ending | null
+  /** Once its lessons are filed. */
+  readonly closed: { readonly at: Instant; readonly by: string; readonly lessons: Digest } | null
+}
+
+export type StagedRelease = {
+  readonly by: readonly string[]
+  readonly at: Instant
+  /** Milliseconds from the stage before. */
+  readonly waits: Readonly<Record<ReleaseStage, number>>
+  readonly opened: readonly { readonly stage: ReleaseStage; readonly at: Instant }[]
+  readonly probation: ProbationTerms | null
+}
+
+export type ProbationTerms = { readonly ms: number; readonly percent: number }
+
+export type Ending = {
+  readonly how: 'released' | 'annulled' | 'duplicate'
+  readonly at: Instant
+  readonly by: readonly string[]
+  readonly probation: { readonly until: Instant; readonly percent: number } | null
+  /** The incident that goes on in its place. */
+  readonly of: string | null
 }
 
 export type Withdrawal = {

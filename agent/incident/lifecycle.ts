@@ -5,7 +5,7 @@
  * report, action, rotation, decided mail and another person.
  */
 import { assert } from '../core/assert.ts'
-import { type Instant, parseInstant } from '../core/clock.ts'
+import { dayMs, type Instant, parseInstant } from '../core/clock.ts'
 import type { Json } from '../core/digest.ts'
 import {
   type Hold,
@@ -15,6 +15,8 @@ import {
   incidentClasses,
   type Lever,
   levers,
+  type Probation,
+  releaseStages,
 } from '../model/incident.ts'
 import { type DomainName, domainOf, parseAddress, parseDomainName } from '../model/name.ts'
 import type { Stored } from '../register/register.ts'
@@ -28,8 +30,10 @@ import {
   type LeverState,
   mailDecisions,
   messageKey,
+  type ProbationTerms,
   type Withdrawal,
 } from './incident.ts'
+import { isStageDue, standingHold } from './stages.ts'
 
 export type { Incident, Incidents } from './incident.ts'
 
@@ -61,9 +65,12 @@ export function applyEntry(incidents: Incidents, entry: Stored): Incidents {
 /** Every open hold: of incidents that are no drill and have not ended. */
 export function openHolds({ byId }: Incidents): Hold[] {
   const holds: Hold[] = []
-  for (const { id, scope, levers, declaredAt, drill, ended, inbound } of byId.values())
-    if (!drill && ended === null)
-      holds.push({ incident: id, scope, levers, since: declaredAt, ...(inbound === null ? {} : { inbound }) })
+  for (const { id, scope, levers, declaredAt, drill, ended, inbound, release } of byId.values())
+    if (!drill && ended === null) {
+      const standing = standingHold({ levers, release })
+      if (standing !== undefined)
+        holds.push({ incident: id, scope, ...standing, since: declaredAt, ...(inbound === null ? {} : { inbound }) })
+    }
   return holds
 }
 
@@ -127,7 +134,9 @@ function declare(incidents: Incidents, entry: Stored): Incidents {
     messages: new Map(),
     approvals: { release: null, annul: null, mail: null },
     notices: [],
+    release: null,
     ended: null,
+    closed: null,
   }
   return put(incidents, incident)
 }
@@ -143,7 +152,7 @@ function applyToIncident(incidents: Incidents, entry: Stored): Incidents {
   if (step === undefined || incident === undefined) return incidents
   // But for held mail, which goes on after the end and is followed until none is left.
   if (incident.ended !== null && !afterEnd.has(entry.kind)) return incidents
-  const next = step(incident, entry)
+  const next = step(incident, entry, incidents)
   if (next === 'disbelieved')
     return { ...incidents, disbelieved: [...incidents.disbelieved, { index: entry.index, incident: incident.id }] }
   return next === incident ? incidents : withDueNotices(put(incidents, next), entry)
@@ -154,9 +163,10 @@ const afterEnd: ReadonlySet<string> = new Set([
   'mail.decided',
   'mail.release-approved',
   'mail.purge-approved',
+  'incident.closed',
 ])
 
-type Step = (incident: Incident, entry: Stored) => Incident | 'disbelieved'
+type Step = (incident: Incident, entry: Stored, incidents: Incidents) => Incident | 'disbelieved'
 
 const steps: Readonly<Record<string, Step>> = {
   'incident.joined': join,
@@ -173,7 +183,11 @@ const steps: Readonly<Record<string, Step>> = {
   'mail.purge-approved': (incident, entry) => approve(incident, entry, 'mail'),
   'release.approved': (incident, entry) => approve(incident, entry, 'release'),
   'incident.annul-approved': (incident, entry) => approve(incident, entry, 'annul'),
+  'release.ordered': orderRelease,
+  'release.stage': openStage,
   'service.restored': restore,
+  'incident.duplicate': endDuplicate,
+  'incident.closed': close,
   'incident.annulled': annul,
 }
 
@@ -185,19 +199,25 @@ function join(incident: Incident, entry: Stored): Incident {
   const added = wordsOf(entry.facts['addedLevers']).length > 0 ? leversOf(entry.facts['addedLevers']) : []
   const widened = entry.facts['widened'] === true && incident.scope.account !== null
   const grown = levers.filter(lever => incident.levers.includes(lever) || added.includes(lever))
-  if (!widened && grown.length === incident.levers.length) return { ...incident, reasons }
+  const declarers = incident.declarers.includes(by) ? incident.declarers : [...incident.declarers, by]
+  // It began again while it was being released: everything is closed as before, and the way back starts anew.
+  const relapsed = incident.release !== null
+  if (!widened && !relapsed && grown.length === incident.levers.length) return { ...incident, reasons }
   return {
     ...incident,
     reasons,
-    declarers: incident.declarers.includes(by) ? incident.declarers : [...incident.declarers, by],
+    declarers,
+    release: null,
+    approvals: relapsed ? { release: null, annul: null, mail: null } : incident.approvals,
     levers: grown,
     scope: widened ? { domain: incident.scope.domain, account: null } : incident.scope,
     // What was closed and rotated for one account says nothing of its domain.
-    progress: widened ? new Map() : incident.progress,
-    rotation: widened ? null : incident.rotation,
-    mail: widened ? null : incident.mail,
+    progress: widened || relapsed ? new Map() : incident.progress,
+    rotation: widened || relapsed ? null : incident.rotation,
+    mail: widened || relapsed ? null : incident.mail,
     // What somebody kept by name stays kept, whatever is decided on the rest.
-    messages: widened ? new Map([...incident.messages].filter(([, one]) => one === 'keep')) : incident.messages,
+    messages:
+      widened || relapsed ? new Map([...incident.messages].filter(([, one]) => one === 'keep')) : incident.messages,
     containedAt: null,
   }
 }
@@ -310,17 +330,98 @@ function approve(incident: Incident, entry: Stored, act: keyof Incident['approva
   return { ...incident, approvals: { ...incident.approvals, [act]: approval } }
 }
 
-function restore(incident: Incident, entry: Stored): Incident | 'disbelieved' {
+/** The two people of a release whose gate stands open; undefined: the entry is not borne out. */
+function releasers(incident: Incident, entry: Stored): readonly string[] | undefined {
   const first = incident.approvals.release?.by
   const gate = releaseGate(incident, entry.facts['mail'] === 'none' ? 'none' : 'undecided')
-  if (gate.length > 0 || first === undefined || isSamePerson(first, entry.actor.person)) return 'disbelieved'
-  return { ...incident, ended: { how: 'released', at: instantOf(entry), by: [first, entry.actor.person] } }
+  if (gate.length > 0 || first === undefined || isSamePerson(first, entry.actor.person)) return undefined
+  return [first, entry.actor.person]
+}
+
+/** Waits in whole seconds; one that can't be read is as long as the longest that can be configured. */
+function waitOf(value: Json | undefined): number {
+  return typeof value === 'number' && value >= 0 ? value * 1000 : 999_999 * dayMs
+}
+
+function orderRelease(incident: Incident, entry: Stored): Incident | 'disbelieved' {
+  const by = releasers(incident, entry)
+  if (by === undefined || incident.release !== null) return 'disbelieved'
+  const waits = {
+    collection: 0,
+    national: waitOf(entry.facts['nationalAfter']),
+    international: waitOf(entry.facts['internationalAfter']),
+  }
+  return { ...incident, release: { by, at: instantOf(entry), waits, opened: [], probation: probationOf(entry) } }
+}
+
+function openStage(incident: Incident, entry: Stored): Incident | 'disbelieved' {
+  const { release } = incident
+  const stage = releaseStages.find(known => known === entry.facts['stage'])
+  const at = instantOf(entry)
+  if (release === null || stage === undefined || stage === 'international') return 'disbelieved'
+  if (!isStageDue(release, stage, at)) return 'disbelieved'
+  return { ...incident, release: { ...release, opened: [...release.opened, { stage, at }] } }
+}
+
+function restore(incident: Incident, entry: Stored): Incident | 'disbelieved' {
+  const at = instantOf(entry)
+  // Of a staged release the last stage ends it, and nothing before its time does.
+  const isLast = incident.release !== null && isStageDue(incident.release, 'international', at)
+  const by = incident.release === null ? releasers(incident, entry) : isLast ? incident.release.by : undefined
+  if (by === undefined) return 'disbelieved'
+  const terms = incident.release === null ? probationOf(entry) : incident.release.probation
+  const probation = terms === null ? null : { until: at + terms.ms, percent: terms.percent }
+  return { ...incident, ended: { how: 'released', at, by, probation, of: null } }
+}
+
+/** In whole seconds, as it was ordered: the configuration of another day changes nothing of it. */
+function probationOf({ facts }: Stored): ProbationTerms | null {
+  const [seconds, percent] = [numberOf(facts['probation']), numberOf(facts['probationPercent'])]
+  return seconds > 0 && percent > 0 ? { ms: seconds * 1000, percent } : null
+}
+
+/** True when what one incident holds is held by the other as well, whatever becomes of the first. */
+export function isCoveredBy(incident: Incident, other: Incident): boolean {
+  const isWhole = other.ended === null && other.release === null && other.drill === incident.drill
+  const isWithin =
+    other.scope.domain === incident.scope.domain &&
+    (other.scope.account ?? incident.scope.account) === incident.scope.account
+  return isWhole && other.id !== incident.id && isWithin && incident.levers.every(lever => other.levers.includes(lever))
+}
+
+function endDuplicate(incident: Incident, entry: Stored, incidents: Incidents): Incident | 'disbelieved' {
+  const other = incidents.byId.get(textOf(entry.facts['of']) ?? '')
+  if (other === undefined || !isCoveredBy(incident, other)) return 'disbelieved'
+  const end = {
+    how: 'duplicate',
+    at: instantOf(entry),
+    by: [entry.actor.person],
+    probation: null,
+    of: other.id,
+  } as const
+  return { ...incident, ended: end }
+}
+
+function close(incident: Incident, entry: Stored): Incident | 'disbelieved' {
+  if (incident.ended === null || incident.closed !== null) return 'disbelieved'
+  const closed = { at: instantOf(entry), by: entry.actor.person, lessons: textOf(entry.facts['lessons']) ?? '' }
+  return { ...incident, closed }
+}
+
+/** Of released incidents, as long as they last. */
+export function openProbations({ byId }: Incidents, at: Instant): Probation[] {
+  return [...byId.values()].flatMap(({ id, scope, drill, ended }): Probation[] => {
+    const probation = ended?.probation ?? null
+    if (ended === null || probation === null || drill || probation.until <= at) return []
+    return [{ incident: id, scope, since: ended.at, ...probation }]
+  })
 }
 
 function annul(incident: Incident, entry: Stored): Incident | 'disbelieved' {
   const first = incident.approvals.annul?.by
   if (first === undefined || isSamePerson(first, entry.actor.person)) return 'disbelieved'
-  return { ...incident, ended: { how: 'annulled', at: instantOf(entry), by: [first, entry.actor.person] } }
+  const by = [first, entry.actor.person]
+  return { ...incident, ended: { how: 'annulled', at: instantOf(entry), by, probation: null, of: null } }
 }
 
 function approvalOf(entry: Stored): Approval {

@@ -32,10 +32,12 @@ export type SpecialAccounts = (
 ) => { readonly administrator: Address; readonly collector: Address | null } | undefined
 
 /** What to close for a hold. A lever of one account of the domain closes that account's sessions, not everybody's. */
-export function doorTasks({ incident, scope, levers }: Hold, special: SpecialAccounts): DoorTask[] {
+export function doorTasks(hold: Hold, special: SpecialAccounts): DoorTask[] {
+  const { incident, scope, levers } = hold
   const tasks: DoorTask[] = []
   const has = (...wanted: readonly Lever[]) => wanted.some(lever => levers.includes(lever))
-  if (has('send', 'receive', 'relay')) tasks.push({ incident, scope, doors: queueDoors })
+  // While a release goes on in stages, what the live decision let in may leave; what was held before stays so.
+  if (holdsQueues(hold) && hold.cap === undefined) tasks.push({ incident, scope, doors: queueDoors })
   if (has('login', 'submission')) return [{ incident, scope, doors: loginDoors }, ...tasks]
   const own = special(scope.domain)
   const single = (account: Address | null | undefined) =>
@@ -45,6 +47,11 @@ export function doorTasks({ incident, scope, levers }: Hold, special: SpecialAcc
   if (has('collection')) tasks.push(...single(own?.collector))
   if (has('administrator')) tasks.push(...single(own?.administrator))
   return tasks
+}
+
+/** True when mail of the scope that waits in queues is to stay there. */
+export function holdsQueues({ levers }: Hold): boolean {
+  return (['send', 'receive', 'relay'] as const).some(lever => levers.includes(lever))
 }
 
 /** Domains whose every login is refused by a line of their own: held as a whole, and not for one lever of one account. */

@@ -3,6 +3,7 @@
  * defaults filled in and absolute paths (contract section 3). Pure.
  */
 import { dirname, resolve } from 'node:path'
+import { dayMs } from '../core/clock.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import { type Address, type DomainName, parseAddress, parseDomainName } from '../model/name.ts'
 import type { AgentConfig } from '../model/world.ts'
@@ -12,6 +13,7 @@ import { parseFile, type Sheet } from './file.ts'
 import { createFindings, type Findings } from './findings.ts'
 import { parseNetwork } from './network.ts'
 import type { AgentSpec } from './schema.ts'
+import { durationMs } from './schema-parts.ts'
 import type { Path } from './tree.ts'
 import type { SourceFile } from './types.ts'
 
@@ -62,6 +64,7 @@ const defaults = {
   policyListen: ['127.0.0.1:10031'],
   schedule: { reconcile: '*/5 * * * *', audit: '0 6 * * *' },
   limits: { deletes: 5, updatePercent: 30, recipientsPerHour: 200, recipientsPerDay: 500 },
+  probation: { days: 7, percent: 50 },
 }
 
 function resolveSpec(findings: Findings, sheet: Sheet, spec: AgentSpec, file: string): AgentConfig {
@@ -95,6 +98,12 @@ function resolveSpec(findings: Findings, sheet: Sheet, spec: AgentSpec, file: st
     modes: spec.modes ?? {},
     schedule: resolveSchedule(at, spec),
     limits: { ...defaults.limits, ...spec.limits },
+    incidents: {
+      nationalAfterMs: durationMs(spec.incidents?.release?.nationalAfter ?? '0s'),
+      internationalAfterMs: durationMs(spec.incidents?.release?.internationalAfter ?? '0s'),
+      probationMs: (spec.incidents?.probation?.days ?? defaults.probation.days) * dayMs,
+      probationPercent: spec.incidents?.probation?.percent ?? defaults.probation.percent,
+    },
   }
 }
 

@@ -5,7 +5,7 @@
 import type { Instant } from '../core/clock.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import type { Account, Institution, InstitutionEstate, Language, MailDomain, Waiver } from './entity.ts'
-import type { Hold } from './incident.ts'
+import type { Hold, Probation } from './incident.ts'
 import type { Address, DomainName } from './name.ts'
 import type { ProvidersConfig } from './providers.ts'
 import type { VerifyConfig } from './verify.ts'
@@ -55,6 +55,15 @@ export type AgentConfig = {
     readonly recipientsPerHour: number
     readonly recipientsPerDay: number
   }
+  readonly incidents: ReleaseTerms
+}
+
+/** How services come back: waits between the stages, and what follows. A wait or a probation of 0 is none. */
+export type ReleaseTerms = {
+  readonly nationalAfterMs: number
+  readonly internationalAfterMs: number
+  readonly probationMs: number
+  readonly probationPercent: number
 }
 
 /** The manifests after checking: every entity whose shape is sound, and what speaks against some of them. */
@@ -114,6 +123,8 @@ export type World = {
   readonly dkim: ReadonlyMap<DomainName, DkimKey>
   /** Every open hold. */
   readonly holds: readonly Hold[]
+  /** Those that have not ended; absent: none. */
+  readonly probations?: readonly Probation[]
   readonly diagnostics: readonly Diagnostic[]
 }
 

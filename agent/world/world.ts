@@ -5,7 +5,7 @@
 import type { Instant } from '../core/clock.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import { digestOf } from '../core/digest.ts'
-import { openHolds, withdrawnDomains } from '../incident/lifecycle.ts'
+import { openHolds, openProbations, withdrawnDomains } from '../incident/lifecycle.ts'
 import { type Account, categories, type Institution, type InstitutionEstate, type MailDomain } from '../model/entity.ts'
 import { type Hold, inbounds, levers } from '../model/incident.ts'
 import type { Address, DomainName } from '../model/name.ts'
@@ -310,6 +310,7 @@ export function joinWorld(config: AgentConfig, read: CheckedEstate, history: His
     waivers: checked.waivers,
     dkim: history.dkim,
     holds,
+    probations: openProbations(history.incidents, at),
     diagnostics,
   }
 }

@@ -46,6 +46,8 @@ const expected: Readonly<Record<string, string>> = {
   'incident.return': 'responder security-lead',
   'incident.release': 'responder security-lead',
   'incident.annul': 'responder security-lead',
+  'incident.duplicate': 'responder security-lead',
+  'incident.close': 'responder security-lead',
   withdraw: 'security-lead',
   'token.list': 'local gau-agent sysadmin responder security-lead auditor',
   'token.create': 'local sysadmin security-lead',
