@@ -40,7 +40,7 @@ export function incidentView(incident: Incident, at: Instant): Record<string, un
     releaseApprovedBy: approvals.release?.by ?? null,
     annulApprovedBy: approvals.annul?.by ?? null,
     notices: incident.notices.map(notice => ({ ...notice, at: formatInstant(notice.at) })),
-    release: incident.release === null ? null : releaseView(incident.release),
+    release: incident.release === null ? null : releaseView(incident.release, ended),
     end: ended === null ? null : { how: ended.how, at: formatInstant(ended.at), by: ended.by },
     probation:
       ended === null || ended.probation === null
@@ -58,9 +58,9 @@ export function incidentView(incident: Incident, at: Instant): Record<string, un
 }
 
 /** Every stage with its instant: when it opened, or when it will. */
-function releaseView(release: StagedRelease): Record<string, unknown> {
+function releaseView(release: StagedRelease, ended: Incident['ended']): Record<string, unknown> {
   const opened = release.opened.map(({ stage, at }) => ({ stage, at: formatInstant(at), open: true }))
-  const next = nextStage(release)
+  const next = ended === null ? nextStage(release) : undefined
   const later = next === undefined ? [] : [{ stage: next.stage, at: formatInstant(next.due), open: false }]
   return { by: release.by, at: formatInstant(release.at), stages: [...opened, ...later] }
 }

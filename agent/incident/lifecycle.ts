@@ -302,10 +302,7 @@ function decideMail(incident: Incident, entry: Stored): Incident | 'disbelieved'
   if (decision === undefined) return incident
   const approved = incident.approvals.mail
   // After the end two people decided already: to let more go takes two again.
-  if (incident.ended !== null && decision === 'release') {
-    const isPair = approved !== null && !isSamePerson(approved.by, entry.actor.person)
-    if (!isPair || approved.digest !== entry.facts['digest']) return 'disbelieved'
-  }
+  if (incident.ended !== null && decision === 'release' && borneOut(approved, entry) === undefined) return 'disbelieved'
   if (typeof entry.facts['messages'] !== 'number') {
     const kept = [...incident.messages].filter(([, known]) => known === 'keep')
     return { ...incident, mail: decision, messages: new Map(kept) }
@@ -332,10 +329,15 @@ function approve(incident: Incident, entry: Stored, act: keyof Incident['approva
 
 /** The two people of a release whose gate stands open; undefined: the entry is not borne out. */
 function releasers(incident: Incident, entry: Stored): readonly string[] | undefined {
-  const first = incident.approvals.release?.by
+  const first = borneOut(incident.approvals.release, entry)
   const gate = releaseGate(incident, entry.facts['mail'] === 'none' ? 'none' : 'undecided')
-  if (gate.length > 0 || first === undefined || isSamePerson(first, entry.actor.person)) return undefined
-  return [first, entry.actor.person]
+  return gate.length > 0 || first === undefined ? undefined : [first, entry.actor.person]
+}
+
+/** The first person, when another one writes the entry, and on the very thing that was approved. */
+function borneOut(approval: Approval | null, entry: Stored): string | undefined {
+  if (approval === null || isSamePerson(approval.by, entry.actor.person)) return undefined
+  return approval.digest === (textOf(entry.facts['digest']) ?? '') ? approval.by : undefined
 }
 
 /** Waits in whole seconds; one that can't be read is as long as the longest that can be configured. */
@@ -371,7 +373,9 @@ function restore(incident: Incident, entry: Stored): Incident | 'disbelieved' {
   if (by === undefined) return 'disbelieved'
   const terms = incident.release === null ? probationOf(entry) : incident.release.probation
   const probation = terms === null ? null : { until: at + terms.ms, percent: terms.percent }
-  return { ...incident, ended: { how: 'released', at, by, probation, of: null } }
+  const { release } = incident
+  const whole = release && { ...release, opened: [...release.opened, { stage: 'international' as const, at }] }
+  return { ...incident, release: whole, ended: { how: 'released', at, by, probation, of: null } }
 }
 
 /** In whole seconds, as it was ordered: the configuration of another day changes nothing of it. */
@@ -418,8 +422,8 @@ export function openProbations({ byId }: Incidents, at: Instant): Probation[] {
 }
 
 function annul(incident: Incident, entry: Stored): Incident | 'disbelieved' {
-  const first = incident.approvals.annul?.by
-  if (first === undefined || isSamePerson(first, entry.actor.person)) return 'disbelieved'
+  const first = borneOut(incident.approvals.annul, entry)
+  if (first === undefined) return 'disbelieved'
   const by = [first, entry.actor.person]
   return { ...incident, ended: { how: 'annulled', at: instantOf(entry), by, probation: null, of: null } }
 }
