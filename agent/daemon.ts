@@ -15,6 +15,7 @@ import { BrokenInvariant } from './core/assert.ts'
 import { type Clock, formatInstant } from './core/clock.ts'
 import type { Log } from './core/log.ts'
 import { dueStageEntries } from './incident/stages.ts'
+import { dueTimers } from './incident/timers.ts'
 import type { Open } from './main.ts'
 import { watchConfiguration } from './manifest/config.ts'
 import type { AgentConfig } from './model/world.ts'
@@ -101,6 +102,7 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
     ])
     const context = operationContext(live)
     let told = false
+    let timersTried: ReadonlySet<string> = new Set()
     every('7 * * * *', config.operator.timeZone, () => open.signAgain().then(() => {}), stop.signal)
     const loop = startLoop({
       engine,
@@ -114,8 +116,14 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
         return afterPass(context, signal)
       },
       isDue: () => {
-        const by = { actor: daemonActor, at: clock.now() }
-        return dueStageEntries(engine.history.incidents, by).length > 0
+        const { incidents } = engine.history
+        const at = clock.now()
+        if (dueStageEntries(incidents, { actor: daemonActor, at }).length > 0) return true
+        // One that can't be told now is tried again by the next pass, not every second.
+        const timers = dueTimers(incidents, at, config.operator.onCall?.length ?? 0).map(({ id }) => id)
+        const isNew = timers.some(id => !timersTried.has(id))
+        timersTried = new Set(timers)
+        return isNew
       },
       passed: outcomes => verifier.later(changedDomains(outcomes)),
       fail,

@@ -5,6 +5,7 @@ import { sha256 } from '../core/digest.ts'
 import { call, finish, type LocalRunner } from './call.ts'
 import { type Act, collect, type Declare, type Options } from './declare.ts'
 import { CommandFailure, exits, type Io, readNamed, wholeNumber } from './io.ts'
+import { renderHandover } from './render-handover.ts'
 import { renderHeldMail, renderPurge } from './render-held-mail.ts'
 import { renderIncident, renderIncidents, renderSuspension } from './render-incident.ts'
 import { reportForm } from './report-form.ts'
@@ -137,6 +138,13 @@ export function incidentCommands(program: Command, declare: Declare, act: Act, i
   act(declare(parent, 'release <id>', io.say('incidentRelease')), ([id], options) =>
     run('incident.release', { id }, options),
   )
+  act(declare(parent, 'acknowledge <id>', io.say('incidentAcknowledge')), ([id], options) =>
+    run('incident.acknowledge', { id }, options),
+  )
+  act(declare(parent, 'handover <id>', io.say('incidentHandover')), async ([id], options) => {
+    const result = await call(io, local, options, 'incident.show', { id })
+    return finish(io, result, json => renderHandover(json, io.say, io.paint))
+  })
   act(
     declare(parent, 'duplicate <id>', io.say('incidentDuplicate')).requiredOption('--of <id>', io.say('duplicateOf')),
     ([id], options) => run('incident.duplicate', { id, of: options['of'] }, options),

@@ -80,7 +80,7 @@ const missingTexts: Readonly<Record<string, TextKey>> = {
   'E-HELD-MAIL': 'missingMail',
 }
 
-function missingLine(code: string, id: string, say: Say): string {
+export function missingLine(code: string, id: string, say: Say): string {
   const name = missingTexts[code]
   return name === undefined ? code : `  ${say(name, { id })}`
 }

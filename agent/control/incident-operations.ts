@@ -9,7 +9,7 @@ import type { Instant } from '../core/clock.ts'
 import { hit } from '../core/failpoint.ts'
 import { wordsOf } from '../core/messages.ts'
 import type { ActContext, ActResult, Done } from '../incident/acting.ts'
-import { close, duplicate } from '../incident/closing.ts'
+import { acknowledge, close, duplicate } from '../incident/closing.ts'
 import { annul, release, withdraw } from '../incident/ending.ts'
 import type { Incident } from '../incident/incident.ts'
 import { heldMailOf } from '../incident/mail-doors.ts'
@@ -336,6 +336,10 @@ const duplicateOperation = act(
     duplicate(life(context), { incident, of: word(args['of']).trim().toUpperCase() }, actContext(context)),
   'move',
 )
+const acknowledgeOperation = act(
+  (context, incident) => acknowledge(life(context), { incident }, actContext(context)),
+  'stay',
+)
 const closeOperation: Operation = (args, context) => {
   const document = args['document'] as Attachment | undefined
   const text = word(args['text'])
@@ -362,6 +366,7 @@ export const incidentOperations: readonly (readonly [string, OperationRow])[] = 
   ['incident.release', { run: releaseOperation, changes: writes }],
   ['incident.annul', { run: annulOperation, changes: writes }],
   ['incident.duplicate', { run: duplicateOperation, changes: writes }],
+  ['incident.acknowledge', { run: acknowledgeOperation, changes: writes }],
   ['incident.close', { run: closeOperation, changes: writes }],
   ['withdraw', { run: withdrawOperation, changes: writes }],
 ]

@@ -4,6 +4,7 @@ import { releaseGate, stateOf } from '../incident/gate.ts'
 import type { Incident, StagedRelease } from '../incident/incident.ts'
 import { heldMailOf } from '../incident/mail-doors.ts'
 import { nextStage, standingHold } from '../incident/stages.ts'
+import { reportOwedSince } from '../incident/timers.ts'
 import type { Lever } from '../model/incident.ts'
 import type { Engine } from '../reconcile/engine.ts'
 
@@ -16,6 +17,7 @@ function leverState(incident: Incident, lever: Lever): string {
 
 export function incidentView(incident: Incident, at: Instant): Record<string, unknown> {
   const { id, scope, approvals, rotation, ended } = incident
+  const owed = reportOwedSince(incident)
   return {
     id,
     state: stateOf(incident, heldMailOf(incident)),
@@ -32,10 +34,16 @@ export function incidentView(incident: Incident, at: Instant): Record<string, un
       const [host, kind] = name.split('/')
       return { host, door: kind, ...door }
     }),
-    reports: incident.reports.map(report => ({ ...report, at: formatInstant(report.at) })),
+    reports: incident.reports.map(report => {
+      const { at, reviewedAt } = report
+      return { ...report, at: formatInstant(at), reviewedAt: reviewedAt === null ? null : formatInstant(reviewedAt) }
+    }),
     actions: incident.actions,
     rotatedAt: rotation === null ? null : formatInstant(rotation.at),
     mailDecision: incident.mail,
+    takenUp: incident.isTakenUp,
+    openSince: incident.openSince === null ? null : formatInstant(incident.openSince),
+    reportOwedSince: owed === undefined ? null : formatInstant(owed),
     missing: ended === null ? releaseGate(incident, heldMailOf(incident)) : [],
     releaseApprovedBy: approvals.release?.by ?? null,
     annulApprovedBy: approvals.annul?.by ?? null,

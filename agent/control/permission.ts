@@ -39,6 +39,7 @@ export const permissions: Readonly<Record<string, Permission>> = {
   'incident.release': pair,
   'incident.annul': pair,
   'incident.duplicate': pair,
+  'incident.acknowledge': pair,
   'incident.close': pair,
   withdraw: ['security-lead'],
   'token.list': 'anyone',

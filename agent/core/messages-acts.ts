@@ -319,6 +319,7 @@ export const actMessages = {
     'Recorded as a duplicate',
     '{incident} goes on in {of}, which holds the same.',
   ),
+  'M-TAKEN-UP': message('Atendido', '{incident}: {person}.', 'Taken up', '{incident}: {person}.'),
   'M-CLOSED': message('Cerrado', '{incident}.', 'Closed', '{incident}.'),
   'M-ANNULLED': message(
     'Declarado infundado',

@@ -71,6 +71,7 @@ export type Act =
   | 'withdraw'
   | 'duplicate'
   | 'close'
+  | 'acknowledge'
 
 /** The table of mission section 10, as far as incidents go. `release` and `annul` tell the two roles apart themselves. */
 export const permitted: Readonly<Record<Act, readonly string[]>> = {
@@ -87,6 +88,7 @@ export const permitted: Readonly<Record<Act, readonly string[]>> = {
   withdraw: ['security-lead'],
   duplicate: ['responder', 'security-lead'],
   close: ['responder', 'security-lead'],
+  acknowledge: ['responder', 'security-lead'],
 }
 
 /** Longer texts are papers, and papers are attached, not typed. */

@@ -39,6 +39,18 @@ export function duplicate(
   })
 }
 
+/** Somebody has taken it up, and nobody else is called. */
+export function acknowledge(incidents: Incidents, args: { readonly incident: string }, context: ActContext): ActResult {
+  const no = forbidden('acknowledge', context)
+  if (no !== undefined) return no
+  const incident = openIncident(incidents, args.incident, context)
+  if (isRefused(incident)) return incident
+  const { id } = incident
+  const message = { code: 'M-TAKEN-UP', values: { incident: id, person: context.actor.person } }
+  if (incident.isTakenUp) return { ...done(id, [], message), note: 'already' }
+  return done(id, [entryOf(context, 'incident.acknowledged', id, { rule: 'S37', facts: { incident: id } })], message)
+}
+
 /** What was learned: words, or the digest of an attached document. */
 export type Lessons = { readonly text: string } | { readonly document: string }
 

@@ -44,6 +44,7 @@ export type Report = {
   readonly at: Instant
   readonly review: 'waiting' | 'accepted' | 'returned'
   readonly reviewedBy: string | null
+  readonly reviewedAt: Instant | null
   /** What is to be mended, when it was returned. */
   readonly points: string | null
 }
@@ -72,8 +73,17 @@ export type Approval = {
 
 export type Rotation = { readonly at: Instant; readonly by: string; readonly secrets: number }
 
-export type NoticeTopic = 'suspended' | 'widened' | 'report-returned' | 'restored' | 'annulled' | 'withdrawn'
-export type Audience = 'director' | 'representative' | 'operator'
+export type NoticeTopic =
+  | 'suspended'
+  | 'widened'
+  | 'report-returned'
+  | 'restored'
+  | 'annulled'
+  | 'withdrawn'
+  | 'report-owed'
+  | 'levers-open'
+  | 'not-taken-up'
+export type Audience = 'director' | 'representative' | 'operator' | 'on-call'
 
 export type TakenNotice = {
   readonly id: string
@@ -95,6 +105,10 @@ export type Incident = {
   readonly progress: ReadonlyMap<Lever, LeverState>
   /** By `<host>/<door>`. */
   readonly doors: ReadonlyMap<string, Door>
+  /** Since when not every lever stands verified; null while they do. */
+  readonly openSince: Instant | null
+  /** Whether a responder or security lead declared it or did anything about it. */
+  readonly isTakenUp: boolean
   /** When every lever stood verified for the first time. */
   readonly containedAt: Instant | null
   /** As the manifests said when it was declared; null in entries that do not tell. */
@@ -170,6 +184,10 @@ export type DueNotice = {
   readonly at: Instant
   /** Number of the report that was returned; null for every other topic. */
   readonly report: number | null
+  /** Due by time, and not by an entry. */
+  readonly timer?: true
+  /** Which of the people on call, from 0. */
+  readonly onCall?: number
 }
 
 export type Incidents = {

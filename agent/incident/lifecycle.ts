@@ -120,6 +120,8 @@ function declare(incidents: Incidents, entry: Stored): Incidents {
     levers: leversOf(entry.facts['levers']),
     progress: new Map(),
     doors: new Map(),
+    openSince: at,
+    isTakenUp: isResponder(entry),
     containedAt: null,
     inbound: inbounds.find(known => known === entry.facts['inbound']) ?? null,
     drill: entry.facts['drill'] === true,
@@ -155,7 +157,8 @@ function applyToIncident(incidents: Incidents, entry: Stored): Incidents {
   const next = step(incident, entry, incidents)
   if (next === 'disbelieved')
     return { ...incidents, disbelieved: [...incidents.disbelieved, { index: entry.index, incident: incident.id }] }
-  return next === incident ? incidents : withDueNotices(put(incidents, next), entry)
+  const taken = next.isTakenUp || !isResponder(entry) ? next : { ...next, isTakenUp: true }
+  return taken === incident ? incidents : withDueNotices(put(incidents, taken), entry)
 }
 
 const afterEnd: ReadonlySet<string> = new Set([
@@ -165,6 +168,11 @@ const afterEnd: ReadonlySet<string> = new Set([
   'mail.purge-approved',
   'incident.closed',
 ])
+
+/** Whose work an incident is: with an act of theirs somebody has taken it up. */
+function isResponder({ actor }: Stored): boolean {
+  return actor.role === 'responder' || actor.role === 'security-lead'
+}
 
 type Step = (incident: Incident, entry: Stored, incidents: Incidents) => Incident | 'disbelieved'
 
@@ -188,6 +196,8 @@ const steps: Readonly<Record<string, Step>> = {
   'service.restored': restore,
   'incident.duplicate': endDuplicate,
   'incident.closed': close,
+  // That somebody has taken it up is all that it says.
+  'incident.acknowledged': incident => incident,
   'incident.annulled': annul,
 }
 
@@ -219,6 +229,7 @@ function join(incident: Incident, entry: Stored): Incident {
     messages:
       widened || relapsed ? new Map([...incident.messages].filter(([, one]) => one === 'keep')) : incident.messages,
     containedAt: null,
+    openSince: at,
   }
 }
 
@@ -228,8 +239,10 @@ function moveLever(incident: Incident, entry: Stored): Incident {
   const lever = textOf(entry.facts['lever']) as Lever
   const state = textOf(entry.facts['state']) as LeverState
   if (!levers.includes(lever) || !leverStates.includes(state)) return incident
+  const at = instantOf(entry)
   const moved = { ...incident, progress: new Map(incident.progress).set(lever, state) }
-  return incident.containedAt === null && isContained(moved) ? { ...moved, containedAt: instantOf(entry) } : moved
+  if (!isContained(moved)) return { ...moved, openSince: incident.openSince ?? at }
+  return { ...moved, openSince: null, containedAt: incident.containedAt ?? at }
 }
 
 function moveDoor(incident: Incident, { facts }: Stored): Incident {
@@ -249,6 +262,7 @@ function receiveReport(incident: Incident, entry: Stored): Incident {
     at: instantOf(entry),
     review: 'waiting' as const,
     reviewedBy: null,
+    reviewedAt: null,
     points: null,
   }
   return { ...incident, reports: [...incident.reports, report] }
@@ -258,7 +272,7 @@ function review(incident: Incident, entry: Stored, result: 'accepted' | 'returne
   const n = numberOf(entry.facts['report'])
   if (incident.reports[n - 1]?.review !== 'waiting') return incident
   const points = textOf(entry.personal?.['points'])
-  const reviewed = { review: result, reviewedBy: entry.actor.person, points }
+  const reviewed = { review: result, reviewedBy: entry.actor.person, reviewedAt: instantOf(entry), points }
   return {
     ...incident,
     reports: incident.reports.map(report => (report.n === n ? { ...report, ...reviewed } : report)),

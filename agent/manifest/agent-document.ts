@@ -132,6 +132,12 @@ function resolveOperator({ findings, sheet }: Resolving, { operator }: AgentSpec
     }
     return address ?? null
   }
+  const onCall = (operator.onCall ?? []).flatMap((text, index) => {
+    const address = parseAddress(text)
+    if (address !== undefined) return [address]
+    findings.error('E-ADDRESS', sheet, ['spec', 'operator', 'onCall', index], { found: text })
+    return []
+  })
   const people = operator.people ?? []
   for (const [index, { name }] of people.entries()) {
     if (people.findIndex(person => person.name === name) === index) continue
@@ -146,6 +152,7 @@ function resolveOperator({ findings, sheet }: Resolving, { operator }: AgentSpec
     support: contact('support'),
     security: contact('security'),
     people,
+    onCall,
   }
 }
 

@@ -346,6 +346,13 @@ export const AgentSpec = closed(
             'Where people write to.',
           ),
         ),
+        onCall: Type.Optional(
+          Type.Array(text('Address.', 'guardia@operator.example'), {
+            maxItems: 20,
+            description:
+              'Who is told, one after the other, of doors that stay open and incidents that nobody takes up.',
+          }),
+        ),
         people: Type.Optional(
           Type.Array(
             closed(

@@ -27,6 +27,8 @@ export type AgentConfig = {
     readonly support: string | null
     readonly security: string | null
     readonly people: readonly { readonly name: string; readonly role: string }[]
+    /** Addresses, in the order in which they are told; absent: nobody but `security`. */
+    readonly onCall?: readonly Address[]
   }
   readonly national: {
     /** A-labels without the leading dot. */

@@ -47,6 +47,7 @@ const expected: Readonly<Record<string, string>> = {
   'incident.release': 'responder security-lead',
   'incident.annul': 'responder security-lead',
   'incident.duplicate': 'responder security-lead',
+  'incident.acknowledge': 'responder security-lead',
   'incident.close': 'responder security-lead',
   withdraw: 'security-lead',
   'token.list': 'local gau-agent sysadmin responder security-lead auditor',

@@ -89,6 +89,14 @@ test('then each stage opens by itself what it says, also over a restart, and pro
   const [collection, next] = (await shown()).release.stages
   expect([collection.stage, collection.open, next.stage, next.open]).toEqual(['collection', true, 'national', false])
   expect(await inbound('alguien@who.int')).toBe('defer')
+  for (const [language, words] of [
+    ['es', ['Relevo de', 'ana', 'sigue']],
+    ['en', ['Handover of', 'ana', 'Next steps']],
+  ] as const) {
+    const note = await estate.cli(['incident', 'handover', id, '--lang', language])
+    expect(note.exit).toBe(0)
+    for (const word of [...words, id]) expect(note.out).toContain(word)
+  }
   // What is owed is known from the register alone.
   await daemon.stop('SIGKILL')
   daemon = await estate.start()

@@ -79,6 +79,12 @@ const acts: Readonly<Record<string, Acting>> = {
   annul: ({ world }, id, context) => annul(world.incidents, { incident: id, reason: 'r' }, context),
   duplicate: ({ world, random }, id, context) =>
     duplicate(world.incidents, { incident: id, of: random.pick(['INC-2026-0001', 'INC-2026-0002']) }, context),
+  ofAccount: ({ world }, _, context) =>
+    suspend(world.incidents, { scope: jperez, reason: 'r', class: 'phishing', drill: false }, context),
+  ofDomain: ({ world }, _, context) =>
+    suspend(world.incidents, { scope: hcg, reason: 'r', class: 'spam', drill: false }, context),
+  duplicateFirst: ({ world }, _, context) =>
+    duplicate(world.incidents, { incident: 'INC-2026-0001', of: 'INC-2026-0002' }, context),
   close: ({ world }, id, context) => close(world.incidents, { incident: id, lessons: { text: 'l' } }, context),
 }
 
@@ -103,11 +109,9 @@ const ways: readonly (readonly (readonly [string, string])[])[] = [
   [...usual.slice(0, -2), ['purge', 'rosa'], ['purge', 'carla']],
   [usual[0] ?? ['', ''], ['annul', 'rosa'], ['annul', 'carla']],
   [
-    ['suspend', 'saul'],
-    ['suspend', 'saul'],
-    ['suspend', 'saul'],
-    ['duplicate', 'rosa'],
-    ['duplicate', 'ana'],
+    ['ofAccount', 'saul'],
+    ['ofDomain', 'saul'],
+    ['duplicateFirst', 'rosa'],
   ],
 ]
 
@@ -277,9 +281,9 @@ function step(run: World): void {
     const context = contextOf(person, { at: run.at, terms: terms[run.waits], heldMailOf: () => run.heldMail })
     const result = world.do((acts[act] as Acting)(run, id, context))
     if (!result.ok || result.entries.length === 0) expect(world.entries).toHaveLength(size)
-    if (act === 'suspend' && ['ana', 'rosa', 'berta', 'carla', 'saul', 'local:root'].includes(person))
+    if (/^(?:suspend|of)/.test(act) && ['ana', 'rosa', 'berta', 'carla', 'saul', 'local:root'].includes(person))
       expect(result.ok).toBe(true)
-    if (!context.token && act !== 'suspend') expect(result.ok).toBe(false)
+    if (!context.token && !/^(?:suspend|of)/.test(act)) expect(result.ok).toBe(false)
   }
   check(run, before, world.entries.slice(size), forged)
 }
