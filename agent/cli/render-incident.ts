@@ -120,12 +120,12 @@ export function renderIncident(json: Json, say: Say, paint: Paint): string[] {
     ...actions.map(action => actionLine(action, say)),
     ...stageLines(json, say),
     ...probationLines(json, say),
-    ...(json['release'] === null && json['end'] === null && missing.length > 0
+    ...(json['release'] == null && json['end'] === null && missing.length > 0
       ? [`${say('gate')}:`, ...missing.map(code => missingLine(code, text(json['id']), say))].map(line =>
           paint('warn', line),
         )
       : []),
-    ...(json['release'] === null && json['end'] === null && missing.length === 0
+    ...(json['release'] == null && json['end'] === null && missing.length === 0
       ? [paint('add', say('gateReady'))]
       : []),
   ]
