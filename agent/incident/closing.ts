@@ -16,8 +16,8 @@ import {
   refused,
   textLengthMax,
 } from './acting.ts'
+import { isCoveredBy } from './endings.ts'
 import type { Incidents } from './incident.ts'
-import { isCoveredBy } from './lifecycle.ts'
 
 export function duplicate(
   incidents: Incidents,

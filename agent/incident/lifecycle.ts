@@ -5,7 +5,7 @@
  * report, action, rotation, decided mail and another person.
  */
 import { assert } from '../core/assert.ts'
-import { dayMs, type Instant, parseInstant } from '../core/clock.ts'
+import type { Instant } from '../core/clock.ts'
 import type { Json } from '../core/digest.ts'
 import {
   type Hold,
@@ -16,12 +16,13 @@ import {
   type Lever,
   levers,
   type Probation,
-  releaseStages,
 } from '../model/incident.ts'
 import { type DomainName, domainOf, parseAddress, parseDomainName } from '../model/name.ts'
 import type { Stored } from '../register/register.ts'
 import { takeNotice, withDueNotices } from './due.ts'
-import { isContained, isSamePerson, releaseGate } from './gate.ts'
+import { annul, borneOut, close, endDuplicate, openStage, orderRelease, restore } from './endings.ts'
+import { instantOf, numberOf, textOf, wordsOf } from './facts.ts'
+import { isContained } from './gate.ts'
 import {
   type Approval,
   type HeldName,
@@ -30,10 +31,9 @@ import {
   type LeverState,
   mailDecisions,
   messageKey,
-  type ProbationTerms,
   type Withdrawal,
 } from './incident.ts'
-import { isStageDue, standingHold } from './stages.ts'
+import { standingHold } from './stages.ts'
 
 export type { Incident, Incidents } from './incident.ts'
 
@@ -83,12 +83,6 @@ export function withdrawnDomains({ withdrawals }: Incidents): ReadonlyMap<Domain
 export function openIncidents({ byId }: Incidents): Incident[] {
   return [...byId.values()].filter(({ ended }) => ended === null)
 }
-
-const textOf = (value: Json | undefined): string | null => (typeof value === 'string' ? value : null)
-const instantOf = (entry: Stored): Instant => parseInstant(entry.at) ?? 0
-const numberOf = (value: Json | undefined): number => (typeof value === 'number' ? value : 0)
-const wordsOf = (value: Json | undefined): string[] =>
-  Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : []
 
 /** A list with a word that this version does not know closes everything: what it meant must not stay open. */
 function leversOf(value: Json | undefined): readonly Lever[] {
@@ -341,91 +335,6 @@ function approve(incident: Incident, entry: Stored, act: keyof Incident['approva
   return { ...incident, approvals: { ...incident.approvals, [act]: approval } }
 }
 
-/** The two people of a release whose gate stands open; undefined: the entry is not borne out. */
-function releasers(incident: Incident, entry: Stored): readonly string[] | undefined {
-  const first = borneOut(incident.approvals.release, entry)
-  const gate = releaseGate(incident, entry.facts['mail'] === 'none' ? 'none' : 'undecided')
-  return gate.length > 0 || first === undefined ? undefined : [first, entry.actor.person]
-}
-
-/** The first person, when another one writes the entry, and on the very thing that was approved. */
-function borneOut(approval: Approval | null, entry: Stored): string | undefined {
-  if (approval === null || isSamePerson(approval.by, entry.actor.person)) return undefined
-  return approval.digest === (textOf(entry.facts['digest']) ?? '') ? approval.by : undefined
-}
-
-/** Waits in whole seconds; one that can't be read is as long as the longest that can be configured. */
-function waitOf(value: Json | undefined): number {
-  return typeof value === 'number' && value >= 0 ? value * 1000 : 999_999 * dayMs
-}
-
-function orderRelease(incident: Incident, entry: Stored): Incident | 'disbelieved' {
-  const by = releasers(incident, entry)
-  if (by === undefined || incident.release !== null) return 'disbelieved'
-  const waits = {
-    collection: 0,
-    national: waitOf(entry.facts['nationalAfter']),
-    international: waitOf(entry.facts['internationalAfter']),
-  }
-  return { ...incident, release: { by, at: instantOf(entry), waits, opened: [], probation: probationOf(entry) } }
-}
-
-function openStage(incident: Incident, entry: Stored): Incident | 'disbelieved' {
-  const { release } = incident
-  const stage = releaseStages.find(known => known === entry.facts['stage'])
-  const at = instantOf(entry)
-  if (release === null || stage === undefined || stage === 'international') return 'disbelieved'
-  if (!isStageDue(release, stage, at)) return 'disbelieved'
-  return { ...incident, release: { ...release, opened: [...release.opened, { stage, at }] } }
-}
-
-function restore(incident: Incident, entry: Stored): Incident | 'disbelieved' {
-  const at = instantOf(entry)
-  // Of a staged release the last stage ends it, and nothing before its time does.
-  const isLast = incident.release !== null && isStageDue(incident.release, 'international', at)
-  const by = incident.release === null ? releasers(incident, entry) : isLast ? incident.release.by : undefined
-  if (by === undefined) return 'disbelieved'
-  const terms = incident.release === null ? probationOf(entry) : incident.release.probation
-  const probation = terms === null ? null : { until: at + terms.ms, percent: terms.percent }
-  const { release } = incident
-  const whole = release && { ...release, opened: [...release.opened, { stage: 'international' as const, at }] }
-  return { ...incident, release: whole, ended: { how: 'released', at, by, probation, of: null } }
-}
-
-/** In whole seconds, as it was ordered: the configuration of another day changes nothing of it. */
-function probationOf({ facts }: Stored): ProbationTerms | null {
-  const [seconds, percent] = [numberOf(facts['probation']), numberOf(facts['probationPercent'])]
-  return seconds > 0 && percent > 0 ? { ms: seconds * 1000, percent } : null
-}
-
-/** True when what one incident holds is held by the other as well, whatever becomes of the first. */
-export function isCoveredBy(incident: Incident, other: Incident): boolean {
-  const isWhole = other.ended === null && other.release === null && other.drill === incident.drill
-  const isWithin =
-    other.scope.domain === incident.scope.domain &&
-    (other.scope.account ?? incident.scope.account) === incident.scope.account
-  return isWhole && other.id !== incident.id && isWithin && incident.levers.every(lever => other.levers.includes(lever))
-}
-
-function endDuplicate(incident: Incident, entry: Stored, incidents: Incidents): Incident | 'disbelieved' {
-  const other = incidents.byId.get(textOf(entry.facts['of']) ?? '')
-  if (other === undefined || !isCoveredBy(incident, other)) return 'disbelieved'
-  const end = {
-    how: 'duplicate',
-    at: instantOf(entry),
-    by: [entry.actor.person],
-    probation: null,
-    of: other.id,
-  } as const
-  return { ...incident, ended: end }
-}
-
-function close(incident: Incident, entry: Stored): Incident | 'disbelieved' {
-  if (incident.ended === null || incident.closed !== null) return 'disbelieved'
-  const closed = { at: instantOf(entry), by: entry.actor.person, lessons: textOf(entry.facts['lessons']) ?? '' }
-  return { ...incident, closed }
-}
-
 /** Of released incidents, as long as they last. */
 export function openProbations({ byId }: Incidents, at: Instant): Probation[] {
   return [...byId.values()].flatMap(({ id, scope, drill, ended }): Probation[] => {
@@ -433,13 +342,6 @@ export function openProbations({ byId }: Incidents, at: Instant): Probation[] {
     if (ended === null || probation === null || drill || probation.until <= at) return []
     return [{ incident: id, scope, since: ended.at, ...probation }]
   })
-}
-
-function annul(incident: Incident, entry: Stored): Incident | 'disbelieved' {
-  const first = borneOut(incident.approvals.annul, entry)
-  if (first === undefined) return 'disbelieved'
-  const by = [first, entry.actor.person]
-  return { ...incident, ended: { how: 'annulled', at: instantOf(entry), by, probation: null, of: null } }
 }
 
 function approvalOf(entry: Stored): Approval {
