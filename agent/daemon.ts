@@ -14,6 +14,8 @@ import { changedDomains, createVerifier } from './control/verification.ts'
 import { BrokenInvariant } from './core/assert.ts'
 import { type Clock, formatInstant } from './core/clock.ts'
 import type { Log } from './core/log.ts'
+import { dueStageEntries } from './incident/stages.ts'
+import { dueTimers } from './incident/timers.ts'
 import type { Open } from './main.ts'
 import { watchConfiguration } from './manifest/config.ts'
 import type { AgentConfig } from './model/world.ts'
@@ -100,6 +102,7 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
     ])
     const context = operationContext(live)
     let told = false
+    let timersTried: ReadonlySet<string> = new Set()
     every('7 * * * *', config.operator.timeZone, () => open.signAgain().then(() => {}), stop.signal)
     const loop = startLoop({
       engine,
@@ -111,6 +114,16 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
           log.write('warn', 'the configuration has changed: start again to use it', { config: config.file })
         told = changed
         return afterPass(context, signal)
+      },
+      isDue: () => {
+        const { incidents } = engine.history
+        const at = clock.now()
+        if (dueStageEntries(incidents, { actor: daemonActor, at }).length > 0) return true
+        // One that can't be told now is tried again by the next pass, not every second.
+        const timers = dueTimers(incidents, at, config.operator.onCall?.length ?? 0).map(({ id }) => id)
+        const isNew = timers.some(id => !timersTried.has(id))
+        timersTried = new Set(timers)
+        return isNew
       },
       passed: outcomes => verifier.later(changedDomains(outcomes)),
       fail,

@@ -22,6 +22,7 @@ import { createLog, type Log, silentLog } from './core/log.ts'
 import { systemClock } from './core/system-clock.ts'
 import { runDaemon } from './daemon.ts'
 import { readImage } from './decision/image-file.ts'
+import { dueTimers } from './incident/timers.ts'
 import { type CountryReading, createCountryReader } from './manifest/country-data.ts'
 import { createEstateReader, loadEstate } from './manifest/load.ts'
 import type { Language } from './model/entity.ts'
@@ -123,9 +124,10 @@ async function openForWriting(config: AgentConfig, log: Log, mode: 'write' | 'se
   })
   const hosts = openMailHosts(config.providers.mail, systemClock, host => heldMailStore(engine, host))
   const notifier = await openNotifier(config.providers.notify, systemClock)
+  const timersNow = () => dueTimers(history.incidents, systemClock.now(), config.operator.onCall?.length ?? 0)
   const courier = createCourier(
     () =>
-      deliverNotices(makeNotices(history.incidents, engine.world()), {
+      deliverNotices(makeNotices(history.incidents, engine.world(), timersNow()), {
         notifier,
         append: entries => engine.append(entries),
         clock: systemClock,

@@ -231,6 +231,7 @@ export function openMailHosts(
       postsuper: at('/usr/sbin/postsuper'),
       postconf: at('/usr/sbin/postconf'),
       postkick: at('/usr/sbin/postkick'),
+      postcat: at('/usr/sbin/postcat'),
     }
     return openPostfix({ name, clock, commands, held: heldBy(name) })
   }

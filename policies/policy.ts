@@ -19,7 +19,13 @@ export type Source = Place | { readonly incident: string }
 
 /** Distinct external recipients of a login, the one at hand included. */
 export interface UsageView {
-  after(login: Address | string, recipient: string, at: Instant): { readonly hour: number; readonly day: number }
+  /** @param since what was written before that instant does not count; absent: all does. */
+  after(
+    login: Address | string,
+    recipient: string,
+    at: Instant,
+    since?: Instant,
+  ): { readonly hour: number; readonly day: number }
 }
 
 /**

@@ -3,6 +3,7 @@
  * writes what it is told, and says truthfully what became of each change. It decides nothing.
  */
 import type { Diagnostic } from '../agent/core/diagnostic.ts'
+import type { Digest } from '../agent/core/digest.ts'
 import type { Change, Outcome } from '../agent/model/change.ts'
 import type { HoldScope } from '../agent/model/incident.ts'
 import type { Address, DomainName } from '../agent/model/name.ts'
@@ -194,6 +195,39 @@ export interface MailHost extends AsyncDisposable {
   messages?(scope: HoldScope, signal: AbortSignal): Promise<readonly QueuedMessage[]>
   /** Closes every login of a domain by one line, beside the directory; absent where the host has no such file. */
   readonly logins?: DomainLogins
-  /** Lets held mail of the scope go on; a host without a queue has nothing to open. */
-  open(scope: HoldScope, doors: readonly MailDoor[], signal: AbortSignal): Promise<readonly DoorState[]>
+  /**
+   * Lets held mail of the scope go on; a host without a queue has nothing to open.
+   * @param mayGo which of it; then the caller answers for other scopes, too. Absent: all but what waits for another scope.
+   */
+  open(
+    scope: HoldScope,
+    doors: readonly MailDoor[],
+    signal: AbortSignal,
+    mayGo?: (message: QueuedMessage) => boolean,
+  ): Promise<readonly DoorState[]>
+  /** Absent where no mail waits. */
+  readonly heldMail?: HeldMailDoor
+}
+
+/** One message in a queue. Short ids are used again: only with its arrival it is the same one. */
+export type MessageName = Pick<QueuedMessage, 'id' | 'arrivedAt'>
+
+/** A message as evidence: what its envelope says, and what its headers come to. */
+export type MessageEvidence = QueuedMessage & { readonly headers: Digest }
+
+/** The messages that we hold on a host, one by one. Their content is never read, only headers are digested. @throws ProviderFailure */
+export interface HeldMailDoor {
+  /** Held by us and of the scope, whichever scope they were held for. */
+  list(scope: HoldScope, signal: AbortSignal): Promise<readonly QueuedMessage[]>
+  /** Those of them that are still there and the same messages, with the digest of their headers as Postfix has them. */
+  evidence(scope: HoldScope, chosen: readonly MessageName[], signal: AbortSignal): Promise<readonly MessageEvidence[]>
+  /**
+   * Deletes exactly these, for good: each is looked at again first, and one that is not the message that was seen, headers
+   * included, stays. @returns what was deleted, and how the queue stands.
+   */
+  purge(
+    scope: HoldScope,
+    seen: readonly MessageEvidence[],
+    signal: AbortSignal,
+  ): Promise<{ readonly purged: readonly MessageName[]; readonly state: DoorState }>
 }

@@ -1,16 +1,25 @@
-/** `forecast`: what ends in the days to come, from manifests alone. No daemon, no register, no network. */
-import { type Day, isDay } from '../core/clock.ts'
+/**
+ * `forecast`: what ends in the days to come. Papers from manifests alone, no daemon and no network; stages of a release and
+ * probations from the register, where there is one.
+ */
+import { existsSync } from 'node:fs'
+import { type Day, dayOf, isDay } from '../core/clock.ts'
 import { formatPlace, toDiagnosticJson, wordsOf } from '../core/messages.ts'
 import { type Foreseen, forecast, forecastDaysMax } from '../manifest/forecast.ts'
 import { createEstateReader } from '../manifest/load.ts'
-import { loadConfig, progressOf } from './call.ts'
+import { call, type LocalRunner, loadConfig, progressOf } from './call.ts'
 import type { Options } from './declare.ts'
 import { CommandFailure, exits, type Io } from './io.ts'
 import { table } from './render.ts'
 import { printable } from './texts.ts'
 
 /** @param todayIn the day it is in a time zone. */
-export async function forecastCommand(io: Io, todayIn: (timeZone: string) => Day, options: Options): Promise<number> {
+export async function forecastCommand(
+  io: Io,
+  local: LocalRunner,
+  todayIn: (timeZone: string) => Day,
+  options: Options,
+): Promise<number> {
   const config = await loadConfig(options, io)
   const { timeZone } = config.operator
   const today = todayIn(timeZone)
@@ -19,11 +28,39 @@ export async function forecastCommand(io: Io, todayIn: (timeZone: string) => Day
   const tell = progressOf(io)
   const reader = createEstateReader(config.manifestsFolder)
   const foreseen = await forecast(reader, { today, until, timeZone }, done => tell(done, days))
+  const known = existsSync(config.storeFile) ? await call(io, local, options, 'incident.list', { all: true }) : null
+  const incidents = endingsOf(known?.json ?? {}, timeZone).filter(({ day }) => day <= until)
   if (io.json) {
     const findings = foreseen.map(({ day, diagnostic }) => ({ day, ...toDiagnosticJson(diagnostic, io.language) }))
-    io.out(JSON.stringify({ version: 1, today, until, findings }, null, 2))
-  } else io.out(linesOf(io, today, until, foreseen))
-  return foreseen.length > 0 ? exits.pending : exits.done
+    io.out(JSON.stringify({ version: 1, today, until, findings, incidents }, null, 2))
+  } else io.out([...incidents.map(one => endingLine(io, one)), ...linesOf(io, today, until, foreseen)])
+  return foreseen.length + incidents.length > 0 ? exits.pending : exits.done
+}
+
+/** What ends or begins by itself; in order. `what`: `probation`, or the stage of a release. */
+type IncidentEnding = { readonly day: Day; readonly at: string; readonly incident: string; readonly what: string }
+
+function endingsOf(json: Readonly<Record<string, unknown>>, timeZone: string): IncidentEnding[] {
+  type Shown = {
+    readonly id: string
+    readonly probation: { readonly until: string; readonly over: boolean } | null
+    readonly release: { readonly stages: readonly { stage: string; at: string; open: boolean }[] } | null
+  }
+  const of = (incident: string, what: string, at: string) => [
+    { day: dayOf(Date.parse(at), timeZone), at, incident, what },
+  ]
+  return ((json['incidents'] ?? []) as readonly Shown[])
+    .flatMap(({ id, probation, release }) => [
+      ...(probation === null || probation.over ? [] : of(id, 'probation', probation.until)),
+      ...(release?.stages ?? []).flatMap(({ stage, at, open }) => (open ? [] : of(id, stage, at))),
+    ])
+    .toSorted((a, b) => (a.at < b.at ? -1 : 1))
+}
+
+function endingLine({ say }: Io, { day, incident, what }: IncidentEnding): string {
+  return what === 'probation'
+    ? say('forecastProbation', { day, incident: printable(incident) })
+    : say('forecastStage', { day, incident: printable(incident), stage: printable(what) })
 }
 
 /** `30d`, or a day. */

@@ -1,9 +1,12 @@
 /** `suspend`, `incident …`, `withdraw`: words and options turned into one operation each. */
+import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { sha256 } from '../core/digest.ts'
 import { call, finish, type LocalRunner } from './call.ts'
-import type { Act, Declare, Options } from './declare.ts'
+import { type Act, collect, type Declare, type Options } from './declare.ts'
 import { CommandFailure, exits, type Io, readNamed, wholeNumber } from './io.ts'
+import { renderHandover } from './render-handover.ts'
+import { renderHeldMail, renderPurge } from './render-held-mail.ts'
 import { renderIncident, renderIncidents, renderSuspension } from './render-incident.ts'
 import { reportForm } from './report-form.ts'
 
@@ -44,6 +47,12 @@ export async function withdrawCommand(io: Io, local: LocalRunner, domain: string
   return finish(io, result, json => renderSuspension(json, io.say, io.paint))
 }
 
+/** The options that choose held messages. */
+function chosen(options: Options): Record<string, unknown> {
+  const { message, sender, before, direction, recipientClass } = options
+  return { messages: message, sender, before, direction, recipientClass }
+}
+
 export function incidentCommands(program: Command, declare: Declare, act: Act, io: Io, local: LocalRunner): void {
   const parent = program.command('incident').description(io.say('incident'))
   const run = async (operation: string, args: Record<string, unknown>, options: Options): Promise<number> => {
@@ -52,6 +61,13 @@ export function incidentCommands(program: Command, declare: Declare, act: Act, i
       operation === 'incident.list' ? renderIncidents(json, io.say, io.paint) : renderIncident(json, io.say, io.paint),
     )
   }
+  const choosing = (command: Command) =>
+    command
+      .option('--message <host/id>', io.say('mailMessage'), collect)
+      .option('--sender <address>', io.say('mailSender'))
+      .option('--before <instant>', io.say('mailBefore'))
+      .option('--direction <in|out>', io.say('mailDirection'))
+      .option('--recipient-class <class>', io.say('mailClass'))
   act(declare(parent, 'list', io.say('incidentList')).option('--all'), (_, options) =>
     run('incident.list', { all: options['all'] === true }, options),
   )
@@ -94,9 +110,25 @@ export function incidentCommands(program: Command, declare: Declare, act: Act, i
   act(declare(parent, 'rotate <id>', io.say('incidentRotate')), ([id], options) =>
     run('incident.rotate', { id }, options),
   )
-  act(declare(parent, 'mail <id> <decision>', io.say('incidentMail')), ([id, decision], options) =>
-    run('incident.mail', { id, decision }, options),
+  act(
+    choosing(declare(parent, 'mail <id> [decision]', io.say('incidentMail'))).option('--list', io.say('mailList')),
+    async ([id, decision], options) => {
+      const listed = options['list'] === true
+      if (listed === (decision !== undefined)) throw new CommandFailure(exits.usage, io.say('mailUsage'))
+      const result = await call(io, local, options, listed ? 'incident.held' : 'incident.mail', {
+        id,
+        decision,
+        ...chosen(options),
+      })
+      return finish(io, result, json =>
+        listed ? renderHeldMail(json, io.say) : renderIncident(json, io.say, io.paint),
+      )
+    },
   )
+  act(choosing(declare(parent, 'purge <id>', io.say('incidentPurge'))), async ([id], options) => {
+    const result = await call(io, local, options, 'incident.purge', { id, ...chosen(options) })
+    return finish(io, result, json => renderPurge(json, io.say, io.paint))
+  })
   act(declare(parent, 'accept <id>', io.say('incidentAccept')), ([id], options) =>
     run('incident.accept', { id }, options),
   )
@@ -105,6 +137,28 @@ export function incidentCommands(program: Command, declare: Declare, act: Act, i
   )
   act(declare(parent, 'release <id>', io.say('incidentRelease')), ([id], options) =>
     run('incident.release', { id }, options),
+  )
+  act(declare(parent, 'acknowledge <id>', io.say('incidentAcknowledge')), ([id], options) =>
+    run('incident.acknowledge', { id }, options),
+  )
+  act(declare(parent, 'handover <id>', io.say('incidentHandover')), async ([id], options) => {
+    const result = await call(io, local, options, 'incident.show', { id })
+    return finish(io, result, json => renderHandover(json, io.say, io.paint))
+  })
+  act(
+    declare(parent, 'duplicate <id>', io.say('incidentDuplicate')).requiredOption('--of <id>', io.say('duplicateOf')),
+    ([id], options) => run('incident.duplicate', { id, of: options['of'] }, options),
+  )
+  act(
+    declare(parent, 'close <id>', io.say('incidentClose')).requiredOption(
+      '--lessons <file|text>',
+      io.say('closeLessons'),
+    ),
+    ([id], options) => {
+      const given = String(options['lessons'])
+      const isFile = existsSync(given)
+      return run('incident.close', { id, ...(isFile ? { document: attach(io, given) } : { text: given }) }, options)
+    },
   )
   act(declare(parent, 'annul <id>', io.say('incidentAnnul')).requiredOption('--reason <text>'), ([id], options) =>
     run('incident.annul', { id, reason: options['reason'] }, options),

@@ -148,7 +148,7 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
     (words, options) => explainCommand(io, local, words, options),
   )
   act(command(program, 'forecast', say('forecast')).option('--until <day>', say('forecastUntil')), (_, options) =>
-    forecastCommand(io, composition.todayIn, options),
+    forecastCommand(io, local, composition.todayIn, options),
   )
   replayCommands(program, command, act, io, composition)
   policyCommands(program, command, act, io, composition)

@@ -88,9 +88,27 @@ const missingTexts: Readonly<Record<string, TextKey>> = {
   'E-HELD-MAIL': 'missingMail',
 }
 
-function missingLine(code: string, id: string, say: Say): string {
+export function missingLine(code: string, id: string, say: Say): string {
   const name = missingTexts[code]
   return name === undefined ? code : `  ${say(name, { id })}`
+}
+
+function stageLines(json: Json, say: Say): string[] {
+  const stages = ((json['release'] as Json | null)?.['stages'] ?? []) as readonly Json[]
+  return stages.map(({ stage, at, open }) =>
+    say(open === true ? 'stageOpen' : 'stageDue', { stage: text(stage), at: text(at) }),
+  )
+}
+
+function probationLines(json: Json, say: Say): string[] {
+  const probation = json['probation'] as Json | null
+  const closed = json['closed'] as Json | null
+  return [
+    ...(probation == null
+      ? []
+      : [say('probationLine', { until: text(probation['until']), percent: text(probation['percent']) })]),
+    ...(closed == null ? [] : [say('closedLine', { at: text(closed['at']), person: text(closed['by']) })]),
+  ]
 }
 
 export function renderIncident(json: Json, say: Say, paint: Paint): string[] {
@@ -108,11 +126,15 @@ export function renderIncident(json: Json, say: Say, paint: Paint): string[] {
     ...leverLines(json, say, paint),
     ...reports.map(report => reportLine(report, say)),
     ...actions.map(action => actionLine(action, say)),
-    ...(json['end'] === null && missing.length > 0
+    ...stageLines(json, say),
+    ...probationLines(json, say),
+    ...(json['release'] == null && json['end'] === null && missing.length > 0
       ? [`${say('gate')}:`, ...missing.map(code => missingLine(code, text(json['id']), say))].map(line =>
           paint('warn', line),
         )
       : []),
-    ...(json['end'] === null && missing.length === 0 ? [paint('add', say('gateReady'))] : []),
+    ...(json['release'] == null && json['end'] === null && missing.length === 0
+      ? [paint('add', say('gateReady'))]
+      : []),
   ]
 }

@@ -8,6 +8,7 @@ import type { Incident, LeverState } from '../incident/incident.ts'
 import { openIncidents } from '../incident/lifecycle.ts'
 import { type DoorReport, doorEntries, isOpenOnHosts, reopenedEntries } from '../incident/mail-doors.ts'
 import { leverEntries } from '../incident/recovery.ts'
+import { dueStageEntries, standingHold } from '../incident/stages.ts'
 import type { Lever } from '../model/incident.ts'
 import type { DirectoryAccount, DirectoryDomain } from '../model/resource.ts'
 import type { World } from '../model/world.ts'
@@ -30,6 +31,9 @@ export async function afterPass(
   { engine, courier, live, hosts }: AfterPassParts,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
+  // Stages of a release whose time has come, before anybody looks at what stands open.
+  const by = { actor: daemonActor, at: engine.parts.clock.now() }
+  await engine.append(dueStageEntries(engine.history.incidents, by))
   const { reports, failures } = await workMailDoors(engine, hosts, signal)
   const unread = await recordLevers({ engine, live, reports }, signal)
   await courier.deliver()
@@ -90,7 +94,7 @@ async function recordProbes(
 ): Promise<void> {
   const found = await Promise.all(
     realIncidents(engine).flatMap(incident =>
-      incident.levers.filter(isDue).map(async lever => {
+      (standingHold(incident)?.levers ?? []).filter(isDue).map(async lever => {
         const own = reports.filter(report => report.incident === incident.id)
         const state = isOpenOnHosts(lever, own) ? ('failed' as const) : await probe(lever, incident, probed)
         return { incident: incident.id, lever, state }
@@ -122,6 +126,8 @@ async function probe(lever: Lever, incident: Incident, probed: Probed): Promise<
   return probeLive(probed, incident, lever === 'receive' ? 'receive' : 'send')
 }
 
+const foreigner = 'probe@probe.invalid'
+
 /** Asks the live decision as Postfix would, in the name of an account of the scope. */
 async function probeLive(
   { world, live }: Probed,
@@ -137,11 +143,12 @@ async function probeLive(
     world.domains.get(domain)?.domain.administrator
   // Nobody is there who could send or receive: the door leads nowhere.
   if (address === undefined) return 'verified'
-  const common = { state: 'RCPT', instance: `probe.${incident.id}`, clientAddress: '127.0.0.1', recipient: address }
+  const common = { state: 'RCPT', instance: `probe.${incident.id}`, clientAddress: '127.0.0.1' }
+  // The correspondent is a foreigner: near ones pass while a release goes on in stages.
   const request =
     direction === 'send'
-      ? { ...common, login: address, sender: address }
-      : { ...common, login: '', sender: 'probe@probe.invalid' }
+      ? { ...common, login: address, sender: address, recipient: foreigner }
+      : { ...common, login: '', sender: foreigner, recipient: address }
   const decision = await live.ask(request)
   if (decision === null) return 'applied'
   const wanted = direction === 'send' ? 'suspended' : 'suspended-inbound'

@@ -4,9 +4,10 @@
  */
 import { formatInstant } from '../core/clock.ts'
 import type { Json } from '../core/digest.ts'
+import type { HeldMessage } from '../incident/incident.ts'
 import type { Engine } from '../reconcile/engine.ts'
 import { daemonActor } from '../reconcile/findings.ts'
-import { type HeldMessage, heldKey } from '../world/history.ts'
+import { heldKey } from '../world/history.ts'
 
 export type HeldMailStore = {
   list(): Promise<readonly HeldMessage[]>

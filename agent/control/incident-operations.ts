@@ -9,12 +9,13 @@ import type { Instant } from '../core/clock.ts'
 import { hit } from '../core/failpoint.ts'
 import { wordsOf } from '../core/messages.ts'
 import type { ActContext, ActResult, Done } from '../incident/acting.ts'
+import { acknowledge, close, duplicate } from '../incident/closing.ts'
 import { annul, release, withdraw } from '../incident/ending.ts'
 import type { Incident } from '../incident/incident.ts'
 import { heldMailOf } from '../incident/mail-doors.ts'
 import { fileReport, recordAction, reviewReport, verifyAction } from '../incident/papers.ts'
 import { provesPerson, type Token } from '../incident/people.ts'
-import { decideMail, rotate } from '../incident/recovery.ts'
+import { rotate } from '../incident/recovery.ts'
 import { suspend } from '../incident/suspend.ts'
 import { parseReport } from '../manifest/report.ts'
 import { suggest } from '../manifest/suggest.ts'
@@ -58,7 +59,7 @@ function unknownScope({ engine }: OperationContext, text: string): HoldScope | u
   return unreadable.length > 0 || named ? scope : undefined
 }
 
-function actContext(context: OperationContext): ActContext {
+export function actContext(context: OperationContext): ActContext {
   const { engine, caller } = context
   const { clock, config } = engine.parts
   const world = engine.world()
@@ -74,6 +75,7 @@ function actContext(context: OperationContext): ActContext {
     suggest,
     scopeNames: () => [...world.domains.keys(), ...world.accounts.keys()],
     heldMailOf,
+    terms: config.incidents,
     inboundOf: domain => world.domains.get(domain)?.domain.inboundWhenSuspended,
   }
 
@@ -83,10 +85,10 @@ function actContext(context: OperationContext): ActContext {
   }
 }
 
-const life = (context: OperationContext) => context.engine.history.incidents
+export const life = (context: OperationContext) => context.engine.history.incidents
 
 /** The text of a person's argument. */
-function word(value: unknown): string {
+export function word(value: unknown): string {
   return typeof value === 'string' ? value : ''
 }
 
@@ -111,12 +113,12 @@ async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
 }
 
 /** The number of an incident, as people type it. */
-function idOf(args: Readonly<Record<string, unknown>>): string {
+export function idOf(args: Readonly<Record<string, unknown>>): string {
   return word(args['id']).trim().toUpperCase()
 }
 
 /** Judges and records an act in one turn and, where doors are to move, closes or opens them in the most urgent lane. */
-async function carryOut(
+export async function carryOut(
   judge: () => ActResult,
   context: OperationContext,
   doors: 'move' | 'stay',
@@ -150,7 +152,7 @@ async function carryOut(
         witnessed ? result.warnings : [...result.warnings, { severity: 'warning', code: 'W-WITNESS', values: {} }],
         caller.language,
       ),
-      ...(incident === undefined ? {} : incidentView(incident)),
+      ...(incident === undefined ? {} : incidentView(incident, engine.parts.clock.now())),
     },
   }
 }
@@ -201,14 +203,16 @@ async function moveDoors(
     trouble ??= failures[0]
     if (touched !== undefined && incident?.drill !== true) context.verifyLater([touched])
     // What waited for the end of the incident is due now, elsewhere too.
-    if (trouble !== undefined || beside !== undefined || incident?.ended != null) context.retry()
+    if (trouble !== undefined || beside !== undefined || incident?.ended != null || incident?.release != null)
+      context.retry()
     return { trouble, beside }
   })
 }
 
 /** Opening the doors of one incident was approved by two people: that is more than an exact count. */
 function acceptanceOf(incident: Incident | undefined): Acceptance {
-  return incident === undefined || incident.ended === null ? {} : { update: 'any' }
+  const opens = incident !== undefined && (incident.ended !== null || incident.release !== null)
+  return opens ? { update: 'any' } : {}
 }
 
 const suspendOperation: Operation = async (args, context) => {
@@ -249,7 +253,7 @@ const show: Operation = async (args, { engine, caller }) => {
   const incident = byId.get(id)
   if (incident === undefined)
     return refuse(65, 'E-INCIDENT-UNKNOWN', { incident: id }, caller.language, suggest(id, byId.keys()))
-  return { exit: 0, json: { version: 1, ...incidentView(incident) } }
+  return { exit: 0, json: { version: 1, ...incidentView(incident, engine.parts.clock.now()) } }
 }
 
 type Attachment = { readonly name: string; readonly digest: string; readonly base64: string }
@@ -318,16 +322,26 @@ const giveBack = act((context, incident, args) => {
   const points = word(args['points'])
   return reviewReport(life(context), { incident, result: 'returned', points }, actContext(context))
 }, 'move')
-const mail = act(
-  (context, incident, args) =>
-    decideMail(life(context), { incident, decision: word(args['decision']) }, actContext(context)),
-  'stay',
-)
 const releaseOperation = act((context, incident) => release(life(context), { incident }, actContext(context)), 'move')
 const annulOperation = act(
   (context, incident, args) => annul(life(context), { incident, reason: word(args['reason']) }, actContext(context)),
   'move',
 )
+const duplicateOperation = act(
+  (context, incident, args) =>
+    duplicate(life(context), { incident, of: word(args['of']).trim().toUpperCase() }, actContext(context)),
+  'move',
+)
+const acknowledgeOperation = act(
+  (context, incident) => acknowledge(life(context), { incident }, actContext(context)),
+  'stay',
+)
+const closeOperation: Operation = (args, context) => {
+  const document = args['document'] as Attachment | undefined
+  const text = word(args['text'])
+  const lessons = document === undefined ? { text } : { document: document.digest }
+  return carryOut(() => close(life(context), { incident: idOf(args), lessons }, actContext(context)), context, 'stay')
+}
 const withdrawOperation = act((context, _, args) => {
   const request = { domain: word(args['domain']), grounds: word(args['grounds']), reason: word(args['reason']) }
   return withdraw(life(context), request, actContext(context))
@@ -343,10 +357,12 @@ export const incidentOperations: readonly (readonly [string, OperationRow])[] = 
   ['incident.report', { run: report, changes: writes }],
   ['incident.action', { run: action, changes: writes }],
   ['incident.rotate', { run: rotateOperation, changes: writes }],
-  ['incident.mail', { run: mail, changes: writes }],
   ['incident.accept', { run: accept, changes: writes }],
   ['incident.return', { run: giveBack, changes: writes }],
   ['incident.release', { run: releaseOperation, changes: writes }],
   ['incident.annul', { run: annulOperation, changes: writes }],
+  ['incident.duplicate', { run: duplicateOperation, changes: writes }],
+  ['incident.acknowledge', { run: acknowledgeOperation, changes: writes }],
+  ['incident.close', { run: closeOperation, changes: writes }],
   ['withdraw', { run: withdrawOperation, changes: writes }],
 ]

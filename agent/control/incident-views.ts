@@ -1,18 +1,23 @@
 /** The JSON of incidents, for `incident show`, `incident list` and `status`. */
-import { formatInstant } from '../core/clock.ts'
+import { formatInstant, type Instant } from '../core/clock.ts'
 import { releaseGate, stateOf } from '../incident/gate.ts'
-import type { Incident } from '../incident/incident.ts'
+import type { Incident, StagedRelease } from '../incident/incident.ts'
 import { heldMailOf } from '../incident/mail-doors.ts'
+import { nextStage, standingHold } from '../incident/stages.ts'
+import { reportOwedSince } from '../incident/timers.ts'
 import type { Lever } from '../model/incident.ts'
 import type { Engine } from '../reconcile/engine.ts'
 
 /** A drill touches no lever: there is nothing to wait for. */
-function leverState({ drill, progress }: Incident, lever: Lever): string {
-  return drill ? 'drill' : (progress.get(lever) ?? 'pending')
+function leverState(incident: Incident, lever: Lever): string {
+  if (incident.drill) return 'drill'
+  if (incident.release !== null && !standingHold(incident)?.levers.includes(lever)) return 'lifted'
+  return incident.progress.get(lever) ?? 'pending'
 }
 
-export function incidentView(incident: Incident): Record<string, unknown> {
+export function incidentView(incident: Incident, at: Instant): Record<string, unknown> {
   const { id, scope, approvals, rotation, ended } = incident
+  const owed = reportOwedSince(incident)
   return {
     id,
     state: stateOf(incident, heldMailOf(incident)),
@@ -29,18 +34,47 @@ export function incidentView(incident: Incident): Record<string, unknown> {
       const [host, kind] = name.split('/')
       return { host, door: kind, ...door }
     }),
-    reports: incident.reports.map(report => ({ ...report, at: formatInstant(report.at) })),
+    reports: incident.reports.map(report => {
+      const { at, reviewedAt } = report
+      return { ...report, at: formatInstant(at), reviewedAt: reviewedAt === null ? null : formatInstant(reviewedAt) }
+    }),
     actions: incident.actions,
     rotatedAt: rotation === null ? null : formatInstant(rotation.at),
     mailDecision: incident.mail,
+    takenUp: incident.isTakenUp,
+    openSince: incident.openSince === null ? null : formatInstant(incident.openSince),
+    reportOwedSince: owed === undefined ? null : formatInstant(owed),
     missing: ended === null ? releaseGate(incident, heldMailOf(incident)) : [],
     releaseApprovedBy: approvals.release?.by ?? null,
     annulApprovedBy: approvals.annul?.by ?? null,
     notices: incident.notices.map(notice => ({ ...notice, at: formatInstant(notice.at) })),
+    release: incident.release === null ? null : releaseView(incident.release, ended),
     end: ended === null ? null : { how: ended.how, at: formatInstant(ended.at), by: ended.by },
+    probation:
+      ended === null || ended.probation === null
+        ? null
+        : {
+            until: formatInstant(ended.probation.until),
+            percent: ended.probation.percent,
+            over: ended.probation.until <= at,
+          },
+    closed:
+      incident.closed === null
+        ? null
+        : { at: formatInstant(incident.closed.at), by: incident.closed.by, lessons: incident.closed.lessons },
   }
 }
 
+/** Every stage with its instant: when it opened, or when it will. */
+function releaseView(release: StagedRelease, ended: Incident['ended']): Record<string, unknown> {
+  const opened = release.opened.map(({ stage, at }) => ({ stage, at: formatInstant(at), open: true }))
+  const next = ended === null ? nextStage(release) : undefined
+  const later = next === undefined ? [] : [{ stage: next.stage, at: formatInstant(next.due), open: false }]
+  return { by: release.by, at: formatInstant(release.at), stages: [...opened, ...later] }
+}
+
 export function incidentSummaries(engine: Engine, all: boolean): readonly Record<string, unknown>[] {
-  return [...engine.history.incidents.byId.values()].filter(({ ended }) => all || ended === null).map(incidentView)
+  return [...engine.history.incidents.byId.values()]
+    .filter(({ ended }) => all || ended === null)
+    .map(incident => incidentView(incident, engine.parts.clock.now()))
 }

@@ -106,6 +106,8 @@ export function startDecisions(parts: {
   }
 }
 
+const rebuilding: ReadonlySet<string> = new Set(['service.withdrawn', 'service.restored'])
+
 /** Answers by the world as the engine has it, from now on. */
 export async function createLivePolicy(parts: {
   engine: Engine
@@ -123,10 +125,10 @@ export async function createLivePolicy(parts: {
       keeper.keep(image, engine.history.size)
     },
     entries(entries: readonly Stored[]) {
-      const touchesHolds = entries.some(({ kind }) => kind.startsWith('incident.') || kind.startsWith('service.'))
+      const touchesHolds = entries.some(({ kind }) => /^(?:incident|service|release)\./.test(kind))
       if (!touchesHolds) return
-      // A withdrawal changes more than holds; it is rare, and the rebuild is still done before it is acknowledged.
-      if (!trusted() || entries.some(({ kind }) => kind === 'service.withdrawn')) policy.refresh()
+      // A withdrawal and a probation change more than holds; they are rare, and the rebuild is done before the answer.
+      if (!trusted() || entries.some(({ kind }) => rebuilding.has(kind))) policy.refresh()
       else service.hold(openHolds(engine.history.incidents))
     },
     ask: (request: PolicyRequest) => service.ask(request),

@@ -7,6 +7,7 @@ import {
   ProviderFailure,
 } from '../../providers/provider.ts'
 import type { Log } from '../core/log.ts'
+import { type HeldMail, incidentsWithHeldMail, mayGo, ownersIn } from '../incident/held.ts'
 import type { Incidents } from '../incident/incident.ts'
 import { openHolds } from '../incident/lifecycle.ts'
 import {
@@ -14,11 +15,13 @@ import {
   type DoorTask,
   deniedDomains,
   doorTasks,
-  queuesToOpen,
+  holdsQueues,
   reopenedOf,
 } from '../incident/mail-doors.ts'
+import type { Hold } from '../model/incident.ts'
 import type { DomainName } from '../model/name.ts'
 import type { Engine } from '../reconcile/engine.ts'
+import { scopeTest } from '../standards/hold-scope.ts'
 
 export type DoorWork = { readonly reports: readonly DoorReport[]; readonly failures: readonly string[] }
 
@@ -32,7 +35,7 @@ function inTurn<T>(host: MailHost, work: () => Promise<T>): Promise<T> {
   return turn
 }
 
-/** Closes what every open hold wants closed, and opens what ended incidents let go. */
+/** Closes what every open hold wants closed, and lets the mail go that ended incidents let go. */
 export async function workMailDoors(
   engine: Engine,
   hosts: readonly MailHost[],
@@ -50,39 +53,56 @@ function workOf(engine: Engine): Work {
   const holds = openHolds(incidents)
   const { domains } = engine.world()
   const closing = holds.flatMap(hold => doorTasks(hold, domain => domains.get(domain)?.domain))
-  const opening = queuesToOpen(incidents, holds).map(
-    ({ id, scope }): DoorTask => ({ incident: id, scope, doors: ['queue'] }),
-  )
-  return { closing, opening, denied: deniedDomains(holds), incidents }
+  const denied = deniedDomains(holds)
+  return { closing, holds: holds.filter(holdsQueues), denied, incidents, held: engine.history.heldMail }
 }
 
 type Work = {
   readonly closing: readonly DoorTask[]
-  readonly opening: readonly DoorTask[]
+  /** Every open hold that keeps mail in queues. */
+  readonly holds: readonly Hold[]
   readonly denied: ReadonlyMap<DomainName, string>
   /** With the doors as they were left. */
   readonly incidents: Incidents
+  readonly held: HeldMail
 }
 
 async function workHost(
   host: MailHost,
-  { closing, opening, denied, incidents }: Work,
+  { closing, holds, denied, incidents, held }: Work,
   signal: AbortSignal,
   log: Log,
 ): Promise<DoorWork> {
   const reports: DoorReport[] = []
   const failures: string[] = []
+  const known = (task: DoorTask, door: string) => incidents.byId.get(task.incident)?.doors.get(`${host.name}/${door}`)
+  const close = async (task: DoorTask, doors: readonly MailDoor[]) => {
+    const before = doors.some(door => known(task, door) !== undefined) ? await host.observe(task.scope, signal) : []
+    const reopened = new Map(before.map(state => [state.door, reopenedOf(known(task, state.door), state)]))
+    const states = await host.close(task.scope, doors, signal)
+    return states.map(state => toReport(task, host, state, reopened.get(state.door)))
+  }
+  /** Of ended incidents: what was let go leaves, and the rest is followed, so that nobody lets it go unseen. */
+  const open = async (task: DoorTask, doors: readonly MailDoor[]) => {
+    const ownersOf = ownersIn(held, host.name)
+    const inScope = (hold: Hold) => scopeTest(hold.scope)
+    let leaving = 0
+    const states = await host.open(task.scope, doors, signal, message => {
+      const owners = ownersOf(message)
+      const goes = mayGo(message, { host: host.name, incidents, owners, holds, inScope })
+      if (goes) leaving += 1
+      return goes
+    })
+    return states.map(state => {
+      const gone = reopenedOf(known(task, state.door), state) - leaving
+      return toReport(task, host, state, Math.max(0, gone))
+    })
+  }
   const run = async (task: DoorTask, act: 'close' | 'open') => {
     const doors = host.doors.filter((door): door is MailDoor => task.doors.includes(door))
     if (doors.length === 0) return
     try {
-      const left = incidents.byId.get(task.incident)?.doors
-      const known = (door: string) => left?.get(`${host.name}/${door}`)
-      const watched = act === 'close' && doors.some(door => known(door) !== undefined)
-      const before = watched ? await host.observe(task.scope, signal) : []
-      const reopened = new Map(before.map(state => [state.door, reopenedOf(known(state.door), state)]))
-      const states = await host[act](task.scope, doors, signal)
-      reports.push(...states.map(state => toReport(task, host, state, reopened.get(state.door))))
+      reports.push(...(await (act === 'close' ? close(task, doors) : open(task, doors))))
     } catch (error) {
       if (!(error instanceof ProviderFailure)) throw error
       failures.push(`${host.name}: ${error.message}`)
@@ -104,7 +124,8 @@ async function workHost(
     }
   // One after the other: two incidents of one domain must not race on one queue.
   for (const task of closing) await run(task, 'close')
-  for (const task of opening) await run(task, 'open')
+  for (const { id, scope } of incidentsWithHeldMail(incidents, held, host.name))
+    await run({ incident: id, scope, doors: ['queue'] }, 'open')
   return { reports: merged(reports), failures }
 }
 

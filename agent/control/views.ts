@@ -1,4 +1,5 @@
 /** The only place where the JSON of commands is shaped (contract section 4). Shapes are versioned and stable. */
+import { formatInstant } from '../core/clock.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import { type DiagnosticJson, type MessageCode, phraseOf, toDiagnosticJson, wordsOf } from '../core/messages.ts'
 import type { CountryReading } from '../manifest/country-data.ts'
@@ -107,6 +108,8 @@ export type DomainView = {
   readonly queued: number
   readonly blocked: number
   readonly held: readonly string[]
+  /** Of the domain or of accounts of it: tighter limits until then. */
+  readonly probation: readonly { readonly incident: string; readonly until: string; readonly percent: number }[]
   /** What blocks it, as codes. */
   readonly blockedBy: readonly string[]
 }
@@ -124,6 +127,9 @@ export function domainViews(world: World, blocked: ReadonlyMap<string, readonly 
       queued: count(is => is === 'queued'),
       blocked: own.filter(account => account.state === 'blocked' || account.blockedBy.length > 0).length,
       held: [...new Set(world.holds.filter(hold => hold.scope.domain === domain.name).map(hold => hold.incident))],
+      probation: (world.probations ?? [])
+        .filter(({ scope }) => scope.domain === domain.name)
+        .map(({ incident, until, percent }) => ({ incident, until: formatInstant(until), percent })),
       blockedBy: [...new Set(blockedBy.map(diagnostic => diagnostic.code))],
     }
   })
@@ -132,7 +138,17 @@ export function domainViews(world: World, blocked: ReadonlyMap<string, readonly 
     const name = subject.startsWith('domain:') ? subject.slice(7) : null
     if (name === null || world.domains.has(name as never)) continue
     const blockedBy = [...new Set(diagnostics.map(diagnostic => diagnostic.code))]
-    views.push({ name, institution: null, state: 'blocked', accounts: 0, queued: 0, blocked: 0, held: [], blockedBy })
+    views.push({
+      name,
+      institution: null,
+      state: 'blocked',
+      accounts: 0,
+      queued: 0,
+      blocked: 0,
+      held: [],
+      probation: [],
+      blockedBy,
+    })
   }
   return views.toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }

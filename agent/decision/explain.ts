@@ -2,8 +2,9 @@
  * `mailwarden explain`: the live decision for a mail that nobody sent, with every policy's verdict and the line or
  * incident that it comes from (contract section 4). What the question leaves open is assumed, and said. Pure.
  */
+import { probationOf } from '../../policies/access/rate.ts'
 import { type AccessFacts, authorOf, type Judgement, type Source } from '../../policies/policy.ts'
-import type { Instant } from '../core/clock.ts'
+import { formatInstant, type Instant } from '../core/clock.ts'
 import type { PolicyName } from '../manifest/schema.ts'
 import { type CountryFinding, findCountry, nationalPrefixes } from '../model/country.ts'
 import { parseIp } from '../model/ip.ts'
@@ -34,6 +35,8 @@ export type Explanation = {
     | null
   /** What country data say of the client's address, and the row; null without country data or an address. */
   readonly country: (CountryFinding & { readonly address: string }) | null
+  /** The tighter limits that the login writes under after an incident; null when it is on none. */
+  readonly probation: { readonly incident: string; readonly until: string; readonly percent: number } | null
   /** What the question did not say. */
   readonly assumed: { readonly sender?: string; readonly client?: string }
 }
@@ -60,6 +63,7 @@ export function explain(snapshot: Snapshot, query: ExplainQuery): Explanation {
         ? source
         : { file: source.file, line: source.line, column: source.column },
     country: countryFor(snapshot, clientAddress),
+    probation: probationView(facts),
     assumed: {
       ...(query.sender === undefined && { sender }),
       ...(query.client === undefined && { client: clientAddress }),
@@ -70,6 +74,13 @@ export function explain(snapshot: Snapshot, query: ExplainQuery): Explanation {
 function countryFor({ national: { country } }: Snapshot, address: string): Explanation['country'] {
   const ip = parseIp(address)
   return ip === undefined || country === null ? null : { address, ...findCountry(country, ip) }
+}
+
+function probationView(facts: AccessFacts): Explanation['probation'] {
+  const found = facts.login === null ? undefined : probationOf(facts, facts.login)
+  return found === undefined
+    ? null
+    : { incident: found.incident, until: formatInstant(found.until), percent: found.percent }
 }
 
 function listVerdicts(snapshot: Snapshot, facts: AccessFacts): Stated[] {

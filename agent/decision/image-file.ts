@@ -15,7 +15,7 @@ import type { SnapshotImage } from './image.ts'
 export type ImageOrigin = { readonly register: string; readonly size: number }
 
 /** Raised with every change of this form, of the book's or of the country table's. */
-const magic = 'mailwarden decisions 2\n'
+const magic = 'mailwarden decisions 3\n'
 const digestBytes = 32
 /** Its digest is made while it is written, and other work goes on between the pieces. */
 const pieceBytes = 4 * 1024 * 1024

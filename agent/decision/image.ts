@@ -7,7 +7,7 @@ import type { Instant } from '../core/clock.ts'
 import type { Place } from '../core/diagnostic.ts'
 import type { CountryTable } from '../model/country.ts'
 import type { Exception, Language, MailDomain } from '../model/entity.ts'
-import type { Hold } from '../model/incident.ts'
+import type { Hold, Probation } from '../model/incident.ts'
 import type { DomainName } from '../model/name.ts'
 import type { World } from '../model/world.ts'
 import type { Book, Standing } from './book.ts'
@@ -51,6 +51,7 @@ export type SnapshotImage = {
   readonly modes: Readonly<Record<string, Mode>>
   readonly limits: { readonly recipientsPerHour: number; readonly recipientsPerDay: number }
   readonly holds: readonly Hold[]
+  readonly probations: readonly Probation[]
 }
 
 export function buildImage(world: World): SnapshotImage {
@@ -91,5 +92,6 @@ export function buildImage(world: World): SnapshotImage {
     modes: config.modes,
     limits: { recipientsPerHour, recipientsPerDay },
     holds: world.holds,
+    probations: world.probations ?? [],
   }
 }

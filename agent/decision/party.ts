@@ -4,7 +4,7 @@
  */
 import type { Place } from '../core/diagnostic.ts'
 import type { PolicyName } from '../manifest/schema.ts'
-import type { Exception } from '../model/entity.ts'
+import { type Exception, type Scope, scopes } from '../model/entity.ts'
 import type { Hold, Lever } from '../model/incident.ts'
 import type { Address } from '../model/name.ts'
 import { parseEnvelopeAddress } from './address.ts'
@@ -30,15 +30,31 @@ import { isNationalAddress } from './scope.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { MailboxRow, Party } from './tables.ts'
 
-/** The hold that closes one of `levers` for a party: of the whole domain first, then of the account. */
-export function holdOn(snapshot: Snapshot, party: Party, levers: readonly Lever[]): Hold | undefined {
+/**
+ * The hold that closes one of `levers` for a party: of the whole domain first, then of the account.
+ * @param reach how far the mail goes or comes from; undefined where no correspondent is known yet, and then a hold that
+ * is being lifted in stages waits until one is.
+ */
+export function holdOn(
+  snapshot: Snapshot,
+  party: Party,
+  levers: readonly Lever[],
+  reach: () => Scope | undefined,
+): Hold | undefined {
   const { domains, accounts } = snapshot.holds
   if (party.managed === undefined || domains.size + accounts.size === 0) return undefined
   const closing = (holds: readonly Hold[] | undefined) =>
-    holds?.find(hold => hold.levers.some(lever => levers.includes(lever)))
+    holds?.find(hold => hold.levers.some(lever => levers.includes(lever)) && isInForce(hold, reach))
   const ofDomain = closing(domains.get(party.managed.name))
   if (ofDomain !== undefined || party.mailbox === undefined) return ofDomain
   return closing(accounts.get(party.mailbox.address))
+}
+
+/** During a staged release what is near enough goes through already. */
+export function isInForce({ cap }: Hold, reach: () => Scope | undefined): boolean {
+  if (cap === undefined) return true
+  const scope = reach()
+  return scope !== undefined && scopes.indexOf(scope) > scopes.indexOf(cap)
 }
 
 export function modeOf(snapshot: Snapshot, policy: PolicyName): Mode {

@@ -6,7 +6,7 @@ import type { Instant } from '../core/clock.ts'
 import type { PolicyName } from '../manifest/schema.ts'
 import type { CountryTable } from '../model/country.ts'
 import type { Exception, Language } from '../model/entity.ts'
-import type { Hold } from '../model/incident.ts'
+import type { Hold, Probation } from '../model/incident.ts'
 import type { Address, DomainName } from '../model/name.ts'
 import type { World } from '../model/world.ts'
 import { addressAt, type Book, findEntry, findMailbox, ownEntry } from './book.ts'
@@ -36,6 +36,8 @@ export type Snapshot = {
   readonly modes: Readonly<Partial<Record<PolicyName, Mode>>>
   readonly limits: { readonly recipientsPerHour: number; readonly recipientsPerDay: number }
   readonly holds: HoldTable
+  /** By domain or address; of one scope the newest, whose counts began last. */
+  readonly probations: ReadonlyMap<string, Probation>
 }
 
 export function buildSnapshot(world: World): Snapshot {
@@ -68,6 +70,9 @@ export function openSnapshot(image: SnapshotImage): Snapshot {
     modes,
     limits,
     holds: toHoldTable(image.holds, book),
+    probations: new Map(
+      image.probations.map(probation => [probation.scope.account ?? probation.scope.domain, probation]),
+    ),
   }
 }
 

@@ -42,11 +42,12 @@ export function createUsage(options: { readonly entriesMax: number } = { entries
   const found = { hour: 0, day: 0, at: -1 }
 
   /** Walks over a login's pairs once: drops what is over, counts the rest, finds the recipient (-1: a new one). */
-  function walk({ pairs }: Meter, hash: number, second: number): void {
+  function walk({ pairs }: Meter, hash: number, second: number, since = 0): void {
     found.hour = 0
     found.day = 0
     found.at = -1
     let inHour = 0
+    let before = 0
     let at = 0
     while (at < pairs.length) {
       const age = second - pairs[at + 1]!
@@ -60,20 +61,23 @@ export function createUsage(options: { readonly entriesMax: number } = { entries
         entries -= 1
         continue
       }
-      if (pairs[at] === hash) found.at = at
-      if (age < hourSeconds) inHour += 1
+      if (pairs[at + 1]! < since) before += 1
+      else {
+        if (pairs[at] === hash) found.at = at
+        if (age < hourSeconds) inHour += 1
+      }
       at += 2
     }
     found.hour = inHour
-    found.day = pairs.length / 2
+    found.day = pairs.length / 2 - before
   }
 
   return {
-    after(login, recipient, at) {
+    after(login, recipient, at, since = 0) {
       const meter = meters.get(login)
       if (meter === undefined) return firstOfAll
       const second = Math.floor(at / 1000)
-      walk(meter, hashOf(recipient), second)
+      walk(meter, hashOf(recipient), second, Math.ceil(since / 1000))
       if (found.at < 0) return { hour: found.hour + 1, day: found.day + 1 }
       const isInHour = second - meter.pairs[found.at + 1]! < hourSeconds
       return { hour: found.hour + (isInHour ? 0 : 1), day: found.day }

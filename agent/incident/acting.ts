@@ -7,6 +7,7 @@ import type { Diagnostic } from '../core/diagnostic.ts'
 import type { Json } from '../core/digest.ts'
 import type { HoldScope, Inbound } from '../model/incident.ts'
 import type { DomainName } from '../model/name.ts'
+import type { ReleaseTerms } from '../model/world.ts'
 import type { Actor, NewEntry } from '../register/register.ts'
 import { type HeldMail, rolesOf, type StaffMember } from './gate.ts'
 import type { Incident, Incidents } from './incident.ts'
@@ -32,6 +33,8 @@ export type ActContext = {
   /** Domains and addresses, for "did you mean". */
   readonly scopeNames: () => Iterable<string>
   readonly heldMailOf: (incident: Incident) => HeldMail
+  /** Of the configuration; absent: no stages and no probation. */
+  readonly terms?: ReleaseTerms
   /** What the manifests say now of inbound mail during a hold; undefined for a domain that nobody knows. */
   readonly inboundOf?: (domain: DomainName) => Inbound | undefined
 }
@@ -66,6 +69,9 @@ export type Act =
   | 'release'
   | 'annul'
   | 'withdraw'
+  | 'duplicate'
+  | 'close'
+  | 'acknowledge'
 
 /** The table of mission section 10, as far as incidents go. `release` and `annul` tell the two roles apart themselves. */
 export const permitted: Readonly<Record<Act, readonly string[]>> = {
@@ -80,6 +86,9 @@ export const permitted: Readonly<Record<Act, readonly string[]>> = {
   release: ['responder', 'security-lead'],
   annul: ['responder', 'security-lead'],
   withdraw: ['security-lead'],
+  duplicate: ['responder', 'security-lead'],
+  close: ['responder', 'security-lead'],
+  acknowledge: ['responder', 'security-lead'],
 }
 
 /** Longer texts are papers, and papers are attached, not typed. */

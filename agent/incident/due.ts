@@ -67,10 +67,12 @@ function instantOf(entry: Stored): Instant {
 export function takeNotice(incidents: Incidents, entry: Stored): Incidents {
   const id = String(entry.facts['notice'] ?? '')
   const due = incidents.due.filter(notice => notice.id !== id)
-  if (due.length === incidents.due.length) return incidents
+  const isTimer = entry.facts['timer'] === true
+  if (due.length === incidents.due.length && !isTimer) return incidents
   const incident = incidents.byId.get(String(entry.facts['incident'] ?? ''))
-  // Put on record that nobody could be told: no longer due, and nobody was told.
-  if (incident === undefined || entry.facts['nobody'] === true) return { ...incidents, due }
+  // Put on record that nobody could be told: no longer due, and nobody was told. What time made due is kept, or it would
+  // be due again.
+  if (incident === undefined || (entry.facts['nobody'] === true && !isTimer)) return { ...incidents, due }
   const taken = {
     id,
     topic: String(entry.facts['topic'] ?? ''),

@@ -5,13 +5,13 @@
  */
 import { dayMs } from '../core/clock.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
-import type { Digest, Json } from '../core/digest.ts'
+import type { Json } from '../core/digest.ts'
+import type { ReleaseStage } from '../model/incident.ts'
 import type { DomainName } from '../model/name.ts'
 import {
   type Act,
   type ActContext,
   type ActResult,
-  type Done,
   done,
   entryOf,
   finding,
@@ -21,89 +21,11 @@ import {
   openIncident,
   refused,
   unproved,
-  warning,
 } from './acting.ts'
-import {
-  annulDigest,
-  currentReport,
-  isAuthor,
-  isSamePerson,
-  releaseDigest,
-  releaseGate,
-  rolesOf,
-  type VoidReason,
-  voidReason,
-  withdrawDigest,
-} from './gate.ts'
-import { type Approval, grounds, type Incident, type Incidents } from './incident.ts'
-
-/** Roles of the first and of the second person. */
-type Pair = { readonly first: string; readonly second: string }
-const incidentPair: Pair = { first: 'responder', second: 'security-lead' }
-const withdrawPair: Pair = { first: 'security-lead', second: 'security-lead' }
-
-type Turn =
-  | { readonly turn: 'first'; readonly lapsed: VoidReason | undefined }
-  | { readonly turn: 'second'; readonly first: string }
-  | { readonly turn: 'none'; readonly reason: string; readonly first: string }
-
-/** Whose turn it is: the first person's, the second's, or nobody's, and why. */
-function turnOf(
-  approval: Approval | null,
-  sought: { readonly digest: Digest; readonly pair: Pair; readonly incident?: Incident },
-  context: ActContext,
-): Turn {
-  const { person } = context.actor
-  const { pair, incident, digest } = sought
-  if (incident !== undefined && isAuthor(incident, person)) return { turn: 'none', reason: 'author', first: '' }
-  const roles = rolesOf(context.people, person)
-  const now = {
-    digest,
-    at: context.at,
-    staff: context.people,
-    role: pair.first,
-    ...(incident === undefined ? {} : { incident }),
-  }
-  const lapsed = approval === null ? undefined : voidReason(approval, now)
-  if (approval === null || lapsed !== undefined) {
-    if (roles.has(pair.first)) return { turn: 'first', lapsed }
-    return { turn: 'none', reason: lapsed ?? 'first-role', first: approval?.by ?? '' }
-  }
-  if (isSamePerson(approval.by, person)) return { turn: 'none', reason: 'same-person', first: approval.by }
-  // Whoever made a colleague's token may have kept it: the two are one until somebody else makes another.
-  if (approval.by === context.tokenBy || approval.tokenBy === person)
-    return { turn: 'none', reason: 'same-maker', first: approval.by }
-  if (!roles.has(pair.second)) return { turn: 'none', reason: 'second-role', first: approval.by }
-  const declared = incident?.declarers.some(declarer => isSamePerson(declarer, person)) ?? false
-  if (declared) return { turn: 'none', reason: 'declarer', first: approval.by }
-  return { turn: 'second', first: approval.by }
-}
-
-function twoPersons(turn: Turn & { turn: 'none' }, context: ActContext): Diagnostic {
-  return finding('E-TWO-PERSON', { person: context.actor.person, reason: turn.reason, first: turn.first })
-}
-
-function first(
-  id: string | null,
-  turn: Turn & { turn: 'first' },
-  entry: Done['entries'][number],
-  values: Record<string, string>,
-): Done {
-  const warnings = turn.lapsed === undefined ? [] : [warning('W-APPROVAL-VOID', { reason: turn.lapsed })]
-  return {
-    ok: true,
-    entries: [entry],
-    incident: id,
-    note: 'first',
-    message: { code: 'M-FIRST', values },
-    warnings,
-    exit: 3,
-  }
-}
-
-function tokenMaker({ tokenBy }: ActContext): { tokenBy?: string } {
-  return tokenBy === undefined ? {} : { tokenBy }
-}
+import { annulDigest, currentReport, releaseDigest, releaseGate, withdrawDigest } from './gate.ts'
+import { grounds, type Incident, type Incidents } from './incident.ts'
+import { stageEntry } from './stages.ts'
+import { first, incidentPair, tokenMaker, turnOf, twoPersons, withdrawPair } from './two-people.ts'
 
 /** An act on an incident that may have ended that way already, or whose domain is gone for good. */
 function begin(
@@ -118,6 +40,8 @@ function begin(
   const known = incidents.byId.get(id)
   if (known?.ended?.how === how)
     return { ...done(id, [], { code: 'M-ENDED-ALREADY', values: { incident: id, how } }), note: 'already' }
+  if (how === 'released' && known?.release != null)
+    return { ...done(id, [], { code: 'M-RELEASING', values: { incident: id } }), note: 'already' }
   const incident = openIncident(incidents, id, context)
   if (!isRefused(incident) && !incident.drill && incidents.withdrawals.has(incident.scope.domain))
     return refused(3, [finding('E-WITHDRAWN', { domain: incident.scope.domain })])
@@ -151,11 +75,36 @@ export function release(incidents: Incidents, args: { readonly incident: string 
     releasedBy: [turn.first, context.actor.person],
     digest,
     drill: incident.drill,
+    ...probationFacts(incident, context),
   }
-  return done(id, [entryOf(context, 'service.restored', id, { rule: 'S41', facts })], {
-    code: 'M-RELEASED',
-    values: { incident: id },
-  })
+  return restoreWith(incident, facts, context)
+}
+
+/** A drill touches no lever, and has nothing to be on probation for. */
+function probationFacts({ drill }: Incident, { terms }: ActContext): Record<string, Json> {
+  if (drill || terms === undefined || terms.probationMs === 0) return {}
+  return { probation: Math.round(terms.probationMs / 1000), probationPercent: terms.probationPercent }
+}
+
+/** At once where no stage waits; else the order, the first stage, and whatever follows it without a wait. */
+function restoreWith(incident: Incident, facts: Record<string, Json>, context: ActContext): ActResult {
+  const { id, drill } = incident
+  const { nationalAfterMs = 0, internationalAfterMs = 0 } = context.terms ?? {}
+  if (drill || nationalAfterMs + internationalAfterMs === 0)
+    return done(id, [entryOf(context, 'service.restored', id, { rule: 'S41', facts })], {
+      code: 'M-RELEASED',
+      values: { incident: id },
+    })
+  const waits = {
+    nationalAfter: Math.round(nationalAfterMs / 1000),
+    internationalAfter: Math.round(internationalAfterMs / 1000),
+  }
+  const stages: readonly ReleaseStage[] = nationalAfterMs === 0 ? ['collection', 'national'] : ['collection']
+  const entries = [
+    entryOf(context, 'release.ordered', id, { rule: 'S41', facts: { ...facts, ...waits } }),
+    ...stages.map(stage => stageEntry(incident, stage, context)),
+  ]
+  return done(id, entries, { code: 'M-RELEASING', values: { incident: id } })
 }
 
 function gateValues(incident: Incident): Record<string, string> {

@@ -37,7 +37,7 @@ export function releaseGate(incident: Incident, heldMail: HeldMail): readonly Ga
 
 /** Digest of all that a releaser looks at; whatever changes it voids the approval. */
 export function releaseDigest(incident: Incident): Digest {
-  const { id, scope, levers, reports, actions, mail, reasons } = incident
+  const { id, scope, levers, reports, actions, mail, messages, reasons } = incident
   return digestOf({
     act: 'release',
     id,
@@ -47,6 +47,8 @@ export function releaseDigest(incident: Incident): Digest {
     reports: reports.map(({ n, document, review }) => ({ n, document, review })),
     actions: actions.map(({ n, day, evidence, verifiedBy }) => ({ n, day, evidence, verified: verifiedBy !== null })),
     mail,
+    // Absent where nothing was decided by message: an approval of an earlier version stays what it was.
+    ...(messages.size === 0 ? {} : { messages: [...messages].toSorted(([a], [b]) => (a < b ? -1 : 1)) }),
   })
 }
 
@@ -107,7 +109,9 @@ export function isContained({ drill, levers, progress }: Incident): boolean {
 }
 
 export function stateOf(incident: Incident, heldMail: HeldMail): IncidentState {
+  if (incident.closed !== null) return 'closed'
   if (incident.ended !== null) return incident.ended.how
+  if (incident.release !== null) return 'releasing'
   if (!isContained(incident)) return 'containing'
   if (releaseGate(incident, heldMail).length === 0) return 'release-ready'
   if (currentReport(incident)?.review === 'waiting') return 'report-review'

@@ -4,7 +4,7 @@
  */
 import type { Instant } from '../core/clock.ts'
 import type { Digest } from '../core/digest.ts'
-import type { HoldScope, Inbound, IncidentClass, Lever } from '../model/incident.ts'
+import type { HoldScope, Inbound, IncidentClass, Lever, ReleaseStage } from '../model/incident.ts'
 import type { DomainName } from '../model/name.ts'
 
 export type LeverState = 'pending' | 'applied' | 'verified' | 'failed'
@@ -15,6 +15,19 @@ export type MailDecision = (typeof mailDecisions)[number]
 
 export const grounds = ['ethics', 'regulation', 'security'] as const
 export type Grounds = (typeof grounds)[number]
+
+/** A held message on a mail host; with its arrival, since short queue ids are used again. */
+export type HeldName = { readonly host: string; readonly id: string; readonly arrivedAt: Instant }
+
+export function messageKey({ host, id, arrivedAt }: HeldName): string {
+  return `${host} ${id} ${arrivedAt}`
+}
+
+/** A message that we hold in a queue, under one scope. */
+export type HeldMessage = { readonly id: string; readonly arrivedAt: Instant; readonly scope: string }
+
+/** `incidents`: those that were open on this very scope when it was held; a later one of the same scope has no say in it. */
+export type KnownHeld = HeldMessage & { readonly incidents: readonly string[] }
 
 /** Text is null where its personal part was erased. */
 export type Reason = { readonly text: string | null; readonly by: string; readonly at: Instant }
@@ -31,6 +44,7 @@ export type Report = {
   readonly at: Instant
   readonly review: 'waiting' | 'accepted' | 'returned'
   readonly reviewedBy: string | null
+  readonly reviewedAt: Instant | null
   /** What is to be mended, when it was returned. */
   readonly points: string | null
 }
@@ -59,8 +73,17 @@ export type Approval = {
 
 export type Rotation = { readonly at: Instant; readonly by: string; readonly secrets: number }
 
-export type NoticeTopic = 'suspended' | 'widened' | 'report-returned' | 'restored' | 'annulled' | 'withdrawn'
-export type Audience = 'director' | 'representative' | 'operator'
+export type NoticeTopic =
+  | 'suspended'
+  | 'widened'
+  | 'report-returned'
+  | 'restored'
+  | 'annulled'
+  | 'withdrawn'
+  | 'report-owed'
+  | 'levers-open'
+  | 'not-taken-up'
+export type Audience = 'director' | 'representative' | 'operator' | 'on-call'
 
 export type TakenNotice = {
   readonly id: string
@@ -82,6 +105,10 @@ export type Incident = {
   readonly progress: ReadonlyMap<Lever, LeverState>
   /** By `<host>/<door>`. */
   readonly doors: ReadonlyMap<string, Door>
+  /** Since when not every lever stands verified; null while they do. */
+  readonly openSince: Instant | null
+  /** Whether a responder or security lead declared it or did anything about it. */
+  readonly isTakenUp: boolean
   /** When every lever stood verified for the first time. */
   readonly containedAt: Instant | null
   /** As the manifests said when it was declared; null in entries that do not tell. */
@@ -97,10 +124,42 @@ export type Incident = {
   readonly actions: readonly Action[]
   /** Null until the secrets of the whole scope were rotated; a wider scope makes it null again. */
   readonly rotation: Rotation | null
+  /** Of all held mail that `messages` does not name. */
   readonly mail: MailDecision | null
-  readonly approvals: { readonly release: Approval | null; readonly annul: Approval | null }
+  /** Decided one by one, by `messageKey`; what somebody keeps here no decision on the rest lets go. */
+  readonly messages: ReadonlyMap<string, MailDecision>
+  readonly approvals: {
+    readonly release: Approval | null
+    readonly annul: Approval | null
+    /** To purge held mail, or to let some go after the end. */
+    readonly mail: Approval | null
+  }
   readonly notices: readonly TakenNotice[]
-  readonly ended: { readonly how: 'released' | 'annulled'; readonly at: Instant; readonly by: readonly string[] } | null
+  /** Ordered by two people and not yet whole; another `suspend` takes it back. */
+  readonly release: StagedRelease | null
+  readonly ended: Ending | null
+  /** Once its lessons are filed. */
+  readonly closed: { readonly at: Instant; readonly by: string; readonly lessons: Digest } | null
+}
+
+export type StagedRelease = {
+  readonly by: readonly string[]
+  readonly at: Instant
+  /** Milliseconds from the stage before. */
+  readonly waits: Readonly<Record<ReleaseStage, number>>
+  readonly opened: readonly { readonly stage: ReleaseStage; readonly at: Instant }[]
+  readonly probation: ProbationTerms | null
+}
+
+export type ProbationTerms = { readonly ms: number; readonly percent: number }
+
+export type Ending = {
+  readonly how: 'released' | 'annulled' | 'duplicate'
+  readonly at: Instant
+  readonly by: readonly string[]
+  readonly probation: { readonly until: Instant; readonly percent: number } | null
+  /** The incident that goes on in its place. */
+  readonly of: string | null
 }
 
 export type Withdrawal = {
@@ -125,6 +184,10 @@ export type DueNotice = {
   readonly at: Instant
   /** Number of the report that was returned; null for every other topic. */
   readonly report: number | null
+  /** Due by time, and not by an entry. */
+  readonly timer?: true
+  /** Which of the people on call, from 0. */
+  readonly onCall?: number
 }
 
 export type Incidents = {

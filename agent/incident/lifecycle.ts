@@ -5,7 +5,7 @@
  * report, action, rotation, decided mail and another person.
  */
 import { assert } from '../core/assert.ts'
-import { type Instant, parseInstant } from '../core/clock.ts'
+import type { Instant } from '../core/clock.ts'
 import type { Json } from '../core/digest.ts'
 import {
   type Hold,
@@ -15,19 +15,25 @@ import {
   incidentClasses,
   type Lever,
   levers,
+  type Probation,
 } from '../model/incident.ts'
 import { type DomainName, domainOf, parseAddress, parseDomainName } from '../model/name.ts'
 import type { Stored } from '../register/register.ts'
 import { takeNotice, withDueNotices } from './due.ts'
-import { isContained, isSamePerson, releaseGate } from './gate.ts'
+import { annul, borneOut, close, endDuplicate, openStage, orderRelease, restore } from './endings.ts'
+import { instantOf, numberOf, textOf, wordsOf } from './facts.ts'
+import { isContained } from './gate.ts'
 import {
   type Approval,
+  type HeldName,
   type Incident,
   type Incidents,
   type LeverState,
   mailDecisions,
+  messageKey,
   type Withdrawal,
 } from './incident.ts'
+import { standingHold } from './stages.ts'
 
 export type { Incident, Incidents } from './incident.ts'
 
@@ -59,9 +65,12 @@ export function applyEntry(incidents: Incidents, entry: Stored): Incidents {
 /** Every open hold: of incidents that are no drill and have not ended. */
 export function openHolds({ byId }: Incidents): Hold[] {
   const holds: Hold[] = []
-  for (const { id, scope, levers, declaredAt, drill, ended, inbound } of byId.values())
-    if (!drill && ended === null)
-      holds.push({ incident: id, scope, levers, since: declaredAt, ...(inbound === null ? {} : { inbound }) })
+  for (const { id, scope, levers, declaredAt, drill, ended, inbound, release } of byId.values())
+    if (!drill && ended === null) {
+      const standing = standingHold({ levers, release })
+      if (standing !== undefined)
+        holds.push({ incident: id, scope, ...standing, since: declaredAt, ...(inbound === null ? {} : { inbound }) })
+    }
   return holds
 }
 
@@ -74,12 +83,6 @@ export function withdrawnDomains({ withdrawals }: Incidents): ReadonlyMap<Domain
 export function openIncidents({ byId }: Incidents): Incident[] {
   return [...byId.values()].filter(({ ended }) => ended === null)
 }
-
-const textOf = (value: Json | undefined): string | null => (typeof value === 'string' ? value : null)
-const instantOf = (entry: Stored): Instant => parseInstant(entry.at) ?? 0
-const numberOf = (value: Json | undefined): number => (typeof value === 'number' ? value : 0)
-const wordsOf = (value: Json | undefined): string[] =>
-  Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : []
 
 /** A list with a word that this version does not know closes everything: what it meant must not stay open. */
 function leversOf(value: Json | undefined): readonly Lever[] {
@@ -111,6 +114,8 @@ function declare(incidents: Incidents, entry: Stored): Incidents {
     levers: leversOf(entry.facts['levers']),
     progress: new Map(),
     doors: new Map(),
+    openSince: at,
+    isTakenUp: isResponder(entry),
     containedAt: null,
     inbound: inbounds.find(known => known === entry.facts['inbound']) ?? null,
     drill: entry.facts['drill'] === true,
@@ -122,9 +127,12 @@ function declare(incidents: Incidents, entry: Stored): Incidents {
     actions: [],
     rotation: null,
     mail: null,
-    approvals: { release: null, annul: null },
+    messages: new Map(),
+    approvals: { release: null, annul: null, mail: null },
     notices: [],
+    release: null,
     ended: null,
+    closed: null,
   }
   return put(incidents, incident)
 }
@@ -139,14 +147,28 @@ function applyToIncident(incidents: Incidents, entry: Stored): Incidents {
   // What comes after the end changes nothing: an ended incident is not ended a second time, nor opened again.
   if (step === undefined || incident === undefined) return incidents
   // But for held mail, which goes on after the end and is followed until none is left.
-  if (incident.ended !== null && entry.kind !== 'suspension.door') return incidents
-  const next = step(incident, entry)
+  if (incident.ended !== null && !afterEnd.has(entry.kind)) return incidents
+  const next = step(incident, entry, incidents)
   if (next === 'disbelieved')
     return { ...incidents, disbelieved: [...incidents.disbelieved, { index: entry.index, incident: incident.id }] }
-  return next === incident ? incidents : withDueNotices(put(incidents, next), entry)
+  const taken = next.isTakenUp || !isResponder(entry) ? next : { ...next, isTakenUp: true }
+  return taken === incident ? incidents : withDueNotices(put(incidents, taken), entry)
 }
 
-type Step = (incident: Incident, entry: Stored) => Incident | 'disbelieved'
+const afterEnd: ReadonlySet<string> = new Set([
+  'suspension.door',
+  'mail.decided',
+  'mail.release-approved',
+  'mail.purge-approved',
+  'incident.closed',
+])
+
+/** Whose work an incident is: with an act of theirs somebody has taken it up. */
+function isResponder({ actor }: Stored): boolean {
+  return actor.role === 'responder' || actor.role === 'security-lead'
+}
+
+type Step = (incident: Incident, entry: Stored, incidents: Incidents) => Incident | 'disbelieved'
 
 const steps: Readonly<Record<string, Step>> = {
   'incident.joined': join,
@@ -159,9 +181,17 @@ const steps: Readonly<Record<string, Step>> = {
   'action.verified': verifyAction,
   'secrets.rotated': rotate,
   'mail.decided': decideMail,
+  'mail.release-approved': (incident, entry) => approve(incident, entry, 'mail'),
+  'mail.purge-approved': (incident, entry) => approve(incident, entry, 'mail'),
   'release.approved': (incident, entry) => approve(incident, entry, 'release'),
   'incident.annul-approved': (incident, entry) => approve(incident, entry, 'annul'),
+  'release.ordered': orderRelease,
+  'release.stage': openStage,
   'service.restored': restore,
+  'incident.duplicate': endDuplicate,
+  'incident.closed': close,
+  // That somebody has taken it up is all that it says.
+  'incident.acknowledged': incident => incident,
   'incident.annulled': annul,
 }
 
@@ -173,18 +203,27 @@ function join(incident: Incident, entry: Stored): Incident {
   const added = wordsOf(entry.facts['addedLevers']).length > 0 ? leversOf(entry.facts['addedLevers']) : []
   const widened = entry.facts['widened'] === true && incident.scope.account !== null
   const grown = levers.filter(lever => incident.levers.includes(lever) || added.includes(lever))
-  if (!widened && grown.length === incident.levers.length) return { ...incident, reasons }
+  const declarers = incident.declarers.includes(by) ? incident.declarers : [...incident.declarers, by]
+  // It began again while it was being released: everything is closed as before, and the way back starts anew.
+  const relapsed = incident.release !== null
+  if (!widened && !relapsed && grown.length === incident.levers.length) return { ...incident, reasons }
   return {
     ...incident,
     reasons,
-    declarers: incident.declarers.includes(by) ? incident.declarers : [...incident.declarers, by],
+    declarers,
+    release: null,
+    approvals: relapsed ? { release: null, annul: null, mail: null } : incident.approvals,
     levers: grown,
     scope: widened ? { domain: incident.scope.domain, account: null } : incident.scope,
     // What was closed and rotated for one account says nothing of its domain.
-    progress: widened ? new Map() : incident.progress,
-    rotation: widened ? null : incident.rotation,
-    mail: widened ? null : incident.mail,
+    progress: widened || relapsed ? new Map() : incident.progress,
+    rotation: widened || relapsed ? null : incident.rotation,
+    mail: widened || relapsed ? null : incident.mail,
+    // What somebody kept by name stays kept, whatever is decided on the rest.
+    messages:
+      widened || relapsed ? new Map([...incident.messages].filter(([, one]) => one === 'keep')) : incident.messages,
     containedAt: null,
+    openSince: at,
   }
 }
 
@@ -194,8 +233,10 @@ function moveLever(incident: Incident, entry: Stored): Incident {
   const lever = textOf(entry.facts['lever']) as Lever
   const state = textOf(entry.facts['state']) as LeverState
   if (!levers.includes(lever) || !leverStates.includes(state)) return incident
+  const at = instantOf(entry)
   const moved = { ...incident, progress: new Map(incident.progress).set(lever, state) }
-  return incident.containedAt === null && isContained(moved) ? { ...moved, containedAt: instantOf(entry) } : moved
+  if (!isContained(moved)) return { ...moved, openSince: incident.openSince ?? at }
+  return { ...moved, openSince: null, containedAt: incident.containedAt ?? at }
 }
 
 function moveDoor(incident: Incident, { facts }: Stored): Incident {
@@ -215,6 +256,7 @@ function receiveReport(incident: Incident, entry: Stored): Incident {
     at: instantOf(entry),
     review: 'waiting' as const,
     reviewedBy: null,
+    reviewedAt: null,
     points: null,
   }
   return { ...incident, reports: [...incident.reports, report] }
@@ -224,7 +266,7 @@ function review(incident: Incident, entry: Stored, result: 'accepted' | 'returne
   const n = numberOf(entry.facts['report'])
   if (incident.reports[n - 1]?.review !== 'waiting') return incident
   const points = textOf(entry.personal?.['points'])
-  const reviewed = { review: result, reviewedBy: entry.actor.person, points }
+  const reviewed = { review: result, reviewedBy: entry.actor.person, reviewedAt: instantOf(entry), points }
   return {
     ...incident,
     reports: incident.reports.map(report => (report.n === n ? { ...report, ...reviewed } : report)),
@@ -259,27 +301,47 @@ function rotate(incident: Incident, entry: Stored): Incident {
   }
 }
 
-function decideMail(incident: Incident, entry: Stored): Incident {
+/**
+ * On all that is held, or on some of it. A decision on some leaves the rest held. What was kept by name stays kept when
+ * the rest is let go, and what was let go by name is kept when all is: in doubt mail waits (P6).
+ */
+function decideMail(incident: Incident, entry: Stored): Incident | 'disbelieved' {
   const decision = mailDecisions.find(known => known === entry.facts['decision'])
-  return decision === undefined ? incident : { ...incident, mail: decision }
+  if (decision === undefined) return incident
+  const approved = incident.approvals.mail
+  // After the end two people decided already: to let more go takes two again.
+  if (incident.ended !== null && decision === 'release' && borneOut(approved, entry) === undefined) return 'disbelieved'
+  if (typeof entry.facts['messages'] !== 'number') {
+    const kept = [...incident.messages].filter(([, known]) => known === 'keep')
+    return { ...incident, mail: decision, messages: new Map(kept) }
+  }
+  const messages = new Map(incident.messages)
+  for (const name of heldNamesOf(entry)) messages.set(messageKey(name), decision)
+  return { ...incident, mail: incident.mail ?? 'keep', messages, approvals: { ...incident.approvals, mail: null } }
 }
 
-function approve(incident: Incident, entry: Stored, act: 'release' | 'annul'): Incident {
+/** Nobody's where the personal part was erased: then those messages stay held. */
+function heldNamesOf(entry: Stored): HeldName[] {
+  const listed = entry.personal?.['messages']
+  return (Array.isArray(listed) ? listed : []).flatMap(value => {
+    const { host, id, arrivedAt } = (value ?? {}) as Record<string, unknown>
+    const isName = typeof host === 'string' && typeof id === 'string' && typeof arrivedAt === 'number'
+    return isName ? [{ host, id, arrivedAt }] : []
+  })
+}
+
+function approve(incident: Incident, entry: Stored, act: keyof Incident['approvals']): Incident {
   const approval = approvalOf(entry)
   return { ...incident, approvals: { ...incident.approvals, [act]: approval } }
 }
 
-function restore(incident: Incident, entry: Stored): Incident | 'disbelieved' {
-  const first = incident.approvals.release?.by
-  const gate = releaseGate(incident, entry.facts['mail'] === 'none' ? 'none' : 'undecided')
-  if (gate.length > 0 || first === undefined || isSamePerson(first, entry.actor.person)) return 'disbelieved'
-  return { ...incident, ended: { how: 'released', at: instantOf(entry), by: [first, entry.actor.person] } }
-}
-
-function annul(incident: Incident, entry: Stored): Incident | 'disbelieved' {
-  const first = incident.approvals.annul?.by
-  if (first === undefined || isSamePerson(first, entry.actor.person)) return 'disbelieved'
-  return { ...incident, ended: { how: 'annulled', at: instantOf(entry), by: [first, entry.actor.person] } }
+/** Of released incidents, as long as they last. */
+export function openProbations({ byId }: Incidents, at: Instant): Probation[] {
+  return [...byId.values()].flatMap(({ id, scope, drill, ended }): Probation[] => {
+    const probation = ended?.probation ?? null
+    if (ended === null || probation === null || drill || probation.until <= at) return []
+    return [{ incident: id, scope, since: ended.at, ...probation }]
+  })
 }
 
 function approvalOf(entry: Stored): Approval {

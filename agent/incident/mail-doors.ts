@@ -32,10 +32,12 @@ export type SpecialAccounts = (
 ) => { readonly administrator: Address; readonly collector: Address | null } | undefined
 
 /** What to close for a hold. A lever of one account of the domain closes that account's sessions, not everybody's. */
-export function doorTasks({ incident, scope, levers }: Hold, special: SpecialAccounts): DoorTask[] {
+export function doorTasks(hold: Hold, special: SpecialAccounts): DoorTask[] {
+  const { incident, scope, levers } = hold
   const tasks: DoorTask[] = []
   const has = (...wanted: readonly Lever[]) => wanted.some(lever => levers.includes(lever))
-  if (has('send', 'receive', 'relay')) tasks.push({ incident, scope, doors: queueDoors })
+  // While a release goes on in stages, what the live decision let in may leave; what was held before stays so.
+  if (holdsQueues(hold) && hold.cap === undefined) tasks.push({ incident, scope, doors: queueDoors })
   if (has('login', 'submission')) return [{ incident, scope, doors: loginDoors }, ...tasks]
   const own = special(scope.domain)
   const single = (account: Address | null | undefined) =>
@@ -45,6 +47,11 @@ export function doorTasks({ incident, scope, levers }: Hold, special: SpecialAcc
   if (has('collection')) tasks.push(...single(own?.collector))
   if (has('administrator')) tasks.push(...single(own?.administrator))
   return tasks
+}
+
+/** True when mail of the scope that waits in queues is to stay there. */
+export function holdsQueues({ levers }: Hold): boolean {
+  return (['send', 'receive', 'relay'] as const).some(lever => levers.includes(lever))
 }
 
 /** Domains whose every login is refused by a line of their own: held as a whole, and not for one lever of one account. */
@@ -108,19 +115,4 @@ export function doorEntries(
 export function heldMailOf({ doors }: Incident): HeldMail {
   for (const [name, { held, failed }] of doors) if (name.endsWith('/queue') && (held > 0 || failed)) return 'undecided'
   return 'none'
-}
-
-/**
- * Ended incidents whose held mail is to go on: it was decided so, or the suspension was unfounded. What another open
- * hold covers stays.
- */
-export function queuesToOpen(incidents: Incidents, holds: readonly Hold[]): Incident[] {
-  return [...incidents.byId.values()].filter(({ ended, mail, doors, drill, scope }) => {
-    if (ended === null || drill || (ended.how === 'released' && mail !== 'release')) return false
-    if (![...doors].some(([name, { held }]) => name.endsWith('/queue') && held > 0)) return false
-    return !holds.some(
-      hold =>
-        hold.scope.domain === scope.domain && (hold.scope.account === null || hold.scope.account === scope.account),
-    )
-  })
 }

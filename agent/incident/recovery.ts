@@ -1,4 +1,4 @@
-/** What happens between containment and release: secrets rotated, held mail decided, levers probed (S37, S41, P6, P14). Pure. */
+/** What happens between containment and release: secrets rotated, levers probed (S37, S41, P14). Pure. */
 import { formatInstant, type Instant } from '../core/clock.ts'
 import type { Lever } from '../model/incident.ts'
 import type { Actor, NewEntry } from '../register/register.ts'
@@ -13,7 +13,7 @@ import {
   openIncident,
   refused,
 } from './acting.ts'
-import { type Incidents, type LeverState, mailDecisions } from './incident.ts'
+import type { Incidents, LeverState } from './incident.ts'
 
 /** What the caller did: of the secrets in the scope, how many the directory says are new. */
 export type RotationProof = { readonly expected: number; readonly rotated: number }
@@ -39,30 +39,6 @@ export function rotate(
   const facts = { incident: incident.id, secrets: proof.rotated }
   return done(incident.id, [entryOf(context, 'secrets.rotated', incident.id, { rule: 'S41', facts })], {
     code: 'M-ROTATED',
-    values,
-  })
-}
-
-export function decideMail(
-  incidents: Incidents,
-  args: { readonly incident: string; readonly decision: string },
-  context: ActContext,
-): ActResult {
-  const no = forbidden('mail', context)
-  if (no !== undefined) return no
-  const incident = openIncident(incidents, args.incident, context)
-  if (isRefused(incident)) return incident
-  const decision = mailDecisions.find(known => known === args.decision)
-  if (decision === undefined) {
-    const suggestion = context.suggest(args.decision, mailDecisions)
-    return refused(65, [
-      finding('E-MAIL-DECISION', { word: args.decision, known: mailDecisions.join(', ') }, suggestion),
-    ])
-  }
-  const facts = { incident: incident.id, decision }
-  const values = { incident: incident.id, decision }
-  return done(incident.id, [entryOf(context, 'mail.decided', incident.id, { rule: 'S41', facts })], {
-    code: 'M-MAIL-DECIDED',
     values,
   })
 }

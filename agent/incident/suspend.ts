@@ -123,10 +123,11 @@ function joinIncident(
     facts,
     personal: { reason: wanted.reason },
   })
-  const grew = widened || addedLevers.length > 0
+  // During a release `suspend` takes back what was open already.
+  const grew = widened || addedLevers.length > 0 || incident.release !== null
   const values = { incident: incident.id, scope: shown }
   if (!grew) return already(incident.id, [entry], { code: 'M-SUSPENDED-ALREADY', values }, wanted)
-  const message = { code: 'M-WIDENED', values }
+  const message = { code: incident.release === null ? 'M-WIDENED' : 'M-RELEASE-STOPPED', values }
   return {
     ok: true,
     entries: [entry],

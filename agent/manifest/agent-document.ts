@@ -3,6 +3,7 @@
  * defaults filled in and absolute paths (contract section 3). Pure.
  */
 import { dirname, resolve } from 'node:path'
+import { dayMs } from '../core/clock.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import type { CountrySetting } from '../model/country.ts'
 import { type Address, type DomainName, parseAddress, parseDomainName } from '../model/name.ts'
@@ -13,6 +14,7 @@ import { parseFile, type Sheet } from './file.ts'
 import { createFindings, type Findings } from './findings.ts'
 import { parseNetwork } from './network.ts'
 import type { AgentSpec } from './schema.ts'
+import { durationMs } from './schema-parts.ts'
 import type { Path } from './tree.ts'
 import type { SourceFile } from './types.ts'
 
@@ -63,6 +65,7 @@ const defaults = {
   policyListen: ['127.0.0.1:10031'],
   schedule: { reconcile: '*/5 * * * *', audit: '0 6 * * *' },
   limits: { deletes: 5, updatePercent: 30, recipientsPerHour: 200, recipientsPerDay: 500 },
+  probation: { days: 7, percent: 50 },
 }
 
 function resolveSpec(findings: Findings, sheet: Sheet, spec: AgentSpec, file: string): AgentConfig {
@@ -94,6 +97,12 @@ function resolveSpec(findings: Findings, sheet: Sheet, spec: AgentSpec, file: st
     modes: spec.modes ?? {},
     schedule: resolveSchedule(at, spec),
     limits: { ...defaults.limits, ...spec.limits },
+    incidents: {
+      nationalAfterMs: durationMs(spec.incidents?.release?.nationalAfter ?? '0s'),
+      internationalAfterMs: durationMs(spec.incidents?.release?.internationalAfter ?? '0s'),
+      probationMs: (spec.incidents?.probation?.days ?? defaults.probation.days) * dayMs,
+      probationPercent: spec.incidents?.probation?.percent ?? defaults.probation.percent,
+    },
   }
 }
 
@@ -122,6 +131,12 @@ function resolveOperator({ findings, sheet }: Resolving, { operator }: AgentSpec
     }
     return address ?? null
   }
+  const onCall = (operator.onCall ?? []).flatMap((text, index) => {
+    const address = parseAddress(text)
+    if (address !== undefined) return [address]
+    findings.error('E-ADDRESS', sheet, ['spec', 'operator', 'onCall', index], { found: text })
+    return []
+  })
   const people = operator.people ?? []
   for (const [index, { name }] of people.entries()) {
     if (people.findIndex(person => person.name === name) === index) continue
@@ -136,6 +151,7 @@ function resolveOperator({ findings, sheet }: Resolving, { operator }: AgentSpec
     support: contact('support'),
     security: contact('security'),
     people,
+    onCall,
   }
 }
 

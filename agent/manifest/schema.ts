@@ -4,7 +4,7 @@
  */
 import Type, { type Static } from 'typebox'
 import { accesses, categories, scopes } from '../model/entity.ts'
-import { closed, oneOf, text } from './schema-parts.ts'
+import { closed, duration, oneOf, text } from './schema-parts.ts'
 import { ProvidersSpec } from './schema-providers.ts'
 import { VerifySpec } from './schema-verify.ts'
 
@@ -354,6 +354,13 @@ export const AgentSpec = closed(
             'Where people write to.',
           ),
         ),
+        onCall: Type.Optional(
+          Type.Array(text('Address.', 'guardia@operator.example'), {
+            maxItems: 20,
+            description:
+              'Who is told, one after the other, of doors that stay open and incidents that nobody takes up.',
+          }),
+        ),
         people: Type.Optional(
           Type.Array(
             closed(
@@ -465,6 +472,43 @@ export const AgentSpec = closed(
           ),
         },
         'Blast radius and rates.',
+      ),
+    ),
+    incidents: Type.Optional(
+      closed(
+        {
+          release: Type.Optional(
+            closed(
+              {
+                nationalAfter: Type.Optional(
+                  duration('From collection and mail inside the institution to national mail; 0s by default.', '2h'),
+                ),
+                internationalAfter: Type.Optional(
+                  duration('From national to international mail; 0s by default.', '1d'),
+                ),
+              },
+              'Stages of a release; without waits all of them come at once.',
+            ),
+          ),
+          probation: Type.Optional(
+            closed(
+              {
+                days: Type.Optional(
+                  Type.Integer({ minimum: 0, maximum: 365, description: 'After a release; 7 by default, 0 for none.' }),
+                ),
+                percent: Type.Optional(
+                  Type.Integer({
+                    minimum: 1,
+                    maximum: 100,
+                    description: 'Of recipientsPerHour and recipientsPerDay meanwhile; 50 by default.',
+                  }),
+                ),
+              },
+              'Tighter limits after a release.',
+            ),
+          ),
+        },
+        'How suspended services come back.',
       ),
     ),
   },

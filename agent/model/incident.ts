@@ -1,5 +1,6 @@
 /** The words of an incident: classes, levers, states (mission section 6). The rules of its life are in `incident/lifecycle.ts`. */
 import type { Instant } from '../core/clock.ts'
+import type { Scope } from './entity.ts'
 import type { Address, DomainName } from './name.ts'
 
 export const incidentClasses = [
@@ -34,8 +35,24 @@ export type Hold = {
   readonly scope: HoldScope
   readonly levers: readonly Lever[]
   readonly since: Instant
+  /** During a staged release: what is as near as this goes through already. Absent: nothing does. */
+  readonly cap?: Exclude<Scope, 'international'>
   /** What became of inbound mail when it was declared; manifests may be stricter meanwhile, never looser. */
   readonly inbound?: Inbound
+}
+
+/** In their order: what a release opens first, and last. */
+export const releaseStages = ['collection', 'national', 'international'] as const
+export type ReleaseStage = (typeof releaseStages)[number]
+
+/** After a release: tighter `rate` limits, counted from the release on, until they end by themselves. */
+export type Probation = {
+  readonly incident: string
+  readonly scope: HoldScope
+  readonly since: Instant
+  readonly until: Instant
+  /** Of the limits in the configuration. */
+  readonly percent: number
 }
 
 /** `withdrawn` is for good: there is no way back but a new authorisation (S36). */
@@ -45,5 +62,10 @@ export type IncidentState =
   | 'awaiting-report'
   | 'report-review'
   | 'release-ready'
+  /** Two people released it, and the stages are on their way. */
+  | 'releasing'
   | 'released'
   | 'annulled'
+  | 'duplicate'
+  /** Its lessons are filed. */
+  | 'closed'

@@ -6,7 +6,7 @@ import type { Instant } from '../core/clock.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import type { CountrySetting, CountryTable } from './country.ts'
 import type { Account, Institution, InstitutionEstate, Language, MailDomain, Waiver } from './entity.ts'
-import type { Hold } from './incident.ts'
+import type { Hold, Probation } from './incident.ts'
 import type { Address, DomainName } from './name.ts'
 import type { ProvidersConfig } from './providers.ts'
 import type { VerifyConfig } from './verify.ts'
@@ -34,6 +34,8 @@ export type AgentConfig = {
     readonly support: string | null
     readonly security: string | null
     readonly people: readonly { readonly name: string; readonly role: string }[]
+    /** Addresses, in the order in which they are told; absent: nobody but `security`. */
+    readonly onCall?: readonly Address[]
   }
   readonly national: {
     /** A-labels without the leading dot. */
@@ -62,6 +64,15 @@ export type AgentConfig = {
     readonly recipientsPerHour: number
     readonly recipientsPerDay: number
   }
+  readonly incidents: ReleaseTerms
+}
+
+/** How services come back: waits between the stages, and what follows. A wait or a probation of 0 is none. */
+export type ReleaseTerms = {
+  readonly nationalAfterMs: number
+  readonly internationalAfterMs: number
+  readonly probationMs: number
+  readonly probationPercent: number
 }
 
 /** The manifests after checking: every entity whose shape is sound, and what speaks against some of them. */
@@ -123,6 +134,8 @@ export type World = {
   readonly country: CountryTable | null
   /** Every open hold. */
   readonly holds: readonly Hold[]
+  /** Those that have not ended; absent: none. */
+  readonly probations?: readonly Probation[]
   readonly diagnostics: readonly Diagnostic[]
 }
 

@@ -8,7 +8,7 @@ import { type Notifier, type OutgoingNotice, ProviderFailure } from '../../provi
 import { type Clock, formatInstant, formatLocal } from '../core/clock.ts'
 import { hit } from '../core/failpoint.ts'
 import type { Log } from '../core/log.ts'
-import type { DueNotice, Incidents } from '../incident/incident.ts'
+import type { Audience, DueNotice, Incidents, NoticeTopic } from '../incident/incident.ts'
 import type { Language, Person } from '../model/entity.ts'
 import { domainOf, parseAddress } from '../model/name.ts'
 import type { World } from '../model/world.ts'
@@ -32,7 +32,18 @@ const templates = {
   restored: 'restored-director',
   annulled: 'annulled-director',
   withdrawn: 'withdrawn-director',
+  'report-owed': 'reminder-director',
+  // Never told to an institution.
+  'levers-open': 'event-operator',
+  'not-taken-up': 'event-operator',
 } as const
+
+/** Of what people on call read; an older topic is its own word. */
+const events: Partial<Record<NoticeTopic, Record<Language, string>>> = {
+  'report-owed': { es: 'falta el informe', en: 'the report is owed' },
+  'levers-open': { es: 'puertas sin cerrar', en: 'doors not closed' },
+  'not-taken-up': { es: 'nadie lo atiende', en: 'nobody has taken it up' },
+}
 
 const inboundWords = {
   es: {
@@ -53,10 +64,11 @@ function reachable(email: string | null, held: ReadonlySet<string>): string | nu
   return address === undefined || held.has(domainOf(address)) ? null : address
 }
 
-export function makeNotices(incidents: Incidents, world: World): MadeNotice[] {
+/** @param timers what time made due (`incident/timers.ts`). */
+export function makeNotices(incidents: Incidents, world: World, timers: readonly DueNotice[] = []): MadeNotice[] {
   const held = new Set<string>(world.holds.map(hold => hold.scope.domain))
   // The notice's own domain counts as held also after a release: its mail may still be on the way.
-  return incidents.due.map(due => {
+  return [...incidents.due, ...timers].map(due => {
     try {
       return { due, notice: makeNotice(due, incidents, world, new Set([...held, due.domain])) }
     } catch (error) {
@@ -72,6 +84,10 @@ function personFor(due: DueNotice, world: World): Person | null {
   switch (due.audience) {
     case 'operator':
       return { name: operator.name, email: operator.security ?? mail.hostmaster, phone: null }
+    case 'on-call': {
+      const email = operator.onCall?.[due.onCall ?? 0] ?? operator.security ?? mail.hostmaster
+      return { name: operator.name, email, phone: null }
+    }
     case 'director':
       // With the institution unknown (its manifests are broken) the letter is still owed; somebody writes the name on it.
       return institution?.director ?? { name: '–', email: null, phone: null }
@@ -96,9 +112,8 @@ function makeNotice(
   const withdrawal = incidents.withdrawals.get(due.domain)
   const domain = world.domains.get(due.domain)?.domain
   const institution = domain === undefined ? undefined : world.institutions.get(domain.institution)
-  const language: Language =
-    due.audience === 'operator' ? operator.language : (institution?.language ?? operator.language)
-  const template = due.audience === 'operator' ? 'event-operator' : templates[due.topic]
+  const language: Language = isOurs(due.audience) ? operator.language : (institution?.language ?? operator.language)
+  const template = isOurs(due.audience) ? 'event-operator' : templates[due.topic]
   const reasons = incident?.reasons.map(({ text }) => text ?? '').filter(Boolean) ?? [withdrawal?.reason ?? '']
   const { subject, text } = renderNotice(template, language, {
     incident: due.incident ?? '–',
@@ -114,12 +129,16 @@ function makeNotice(
     operator: operator.name,
     security: operator.security ?? mail.hostmaster,
     inbound: inboundWords[language][domain?.inboundWhenSuspended ?? 'defer'],
-    event: due.topic,
+    event: events[due.topic]?.[language] ?? due.topic,
     by: incident?.declaredBy ?? withdrawal?.by.join(', ') ?? '–',
     points: incident?.reports[(due.report ?? 0) - 1]?.points ?? '',
     drill: due.drill ? (language === 'es' ? 'SIMULACRO ' : 'DRILL ') : '',
   })
   return { id: due.id, to, toName: person.name, from: mail.hostmaster, subject, text, at: due.at }
+}
+
+function isOurs(audience: Audience): boolean {
+  return audience === 'operator' || audience === 'on-call'
 }
 
 export type DeliverParts = {
@@ -156,6 +175,7 @@ export async function deliverNotices(made: readonly MadeNotice[], parts: Deliver
           notice: due.id,
           topic: due.topic,
           audience: due.audience,
+          ...(due.timer === true ? { timer: true } : {}),
           nobody: notice === null || (left.refused !== null && due.audience !== 'director'),
           ...(left.refused === null ? {} : { refused: left.refused }),
         },
@@ -165,11 +185,18 @@ export async function deliverNotices(made: readonly MadeNotice[], parts: Deliver
   }
 }
 
+/** A notice to the director that could not be sent for as long is printed. */
+const letterMs = 3_600_000
+
 /** How it left: to nobody when it was printed, or could be told to nobody. */
 type Left = { readonly to: string | null; readonly refused: string | null }
 
 /** What a server refuses for good (RFC 5321 section 4.2.1) is not tried for ever: the director is owed a letter instead. */
-async function leave(notice: OutgoingNotice | null, due: DueNotice, { notifier, log }: DeliverParts): Promise<Left> {
+async function leave(
+  notice: OutgoingNotice | null,
+  due: DueNotice,
+  { notifier, log, clock }: DeliverParts,
+): Promise<Left> {
   if (notice === null) {
     log.write('warn', 'nobody to tell', { audience: due.audience, domain: due.domain, incident: due.incident })
     return { to: null, refused: null }
@@ -179,7 +206,9 @@ async function leave(notice: OutgoingNotice | null, due: DueNotice, { notifier, 
     return { to: notice.to, refused: null }
   } catch (error) {
     const isFinal = error instanceof ProviderFailure && error.kind === 'rejected' && error.retry === 'never'
-    if (!isFinal || notice.to === null) throw error
+    // Who is owed a letter is not left waiting for a server that does not answer.
+    const isLate = error instanceof ProviderFailure && due.audience === 'director' && clock.now() - due.at > letterMs
+    if (!(isFinal || isLate) || notice.to === null) throw error
     log.write('error', 'notice refused for good', { notice: due.id, audience: due.audience, error: error.message })
     if (due.audience === 'director') await notifier.send({ ...notice, to: null })
     return { to: null, refused: error.message }

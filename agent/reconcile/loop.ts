@@ -19,6 +19,9 @@ import { watchFolder } from './watch.ts'
 const retryFirstMs = 2_000
 const retryLastMs = 300_000
 
+/** How late a stage of a release may open. */
+const dueMs = 1_000
+
 /** What the loop tells the live decisions. */
 export type Projection = {
   /** The world changed. */
@@ -32,6 +35,8 @@ export type LoopParts = {
   readonly projection: Projection
   /** After each pass: mail doors, levers verified, notices sent. Gives what has to be tried again. */
   readonly afterPass: (signal: AbortSignal) => Promise<readonly string[]>
+  /** Whether something waits for nothing but its time, and that has come. */
+  readonly isDue: () => boolean
   /** Told what became of every pass; waits for nothing. */
   readonly passed: (outcomes: readonly Outcome[]) => void
   readonly signal: AbortSignal
@@ -156,9 +161,17 @@ export function startLoop(parts: LoopParts): Loop {
     }
   }
 
+  /** Asks the clock again and again: a sleep until the instant itself would miss a clock that was set. */
+  const waiting = (async () => {
+    while (!signal.aborted) {
+      await clock.sleep(dueMs, signal)
+      if (!signal.aborted && parts.isDue()) await sweep('incident')
+    }
+  })()
+
   engine.onEntries.push(entries => projection.entries(entries))
   every(config.schedule.reconcile, config.operator.timeZone, () => sweep('sweep'), signal)
-  const ended = Promise.all([watching, ...noticing]).then(() => queue.idle())
+  const ended = Promise.all([watching, waiting, ...noticing]).then(() => queue.idle())
   return { sweep, retry: () => void retryLater(), ended }
 }
 

@@ -5,7 +5,8 @@
 import { assert } from '../core/assert.ts'
 import { type Instant, parseInstant } from '../core/clock.ts'
 import type { Digest } from '../core/digest.ts'
-import { applyEntry as applyIncidentEntry, emptyIncidents, type Incidents } from '../incident/lifecycle.ts'
+import type { HeldMessage, KnownHeld } from '../incident/incident.ts'
+import { applyEntry as applyIncidentEntry, emptyIncidents, type Incidents, openHolds } from '../incident/lifecycle.ts'
 import { applyTokenEntry, emptyTokens, type Tokens } from '../incident/people.ts'
 import type { Contested } from '../model/change.ts'
 import type { InstitutionEstate } from '../model/entity.ts'
@@ -28,9 +29,6 @@ export const unknownDigest: Digest = ''
 
 export type AcceptedEstate = { readonly estate: InstitutionEstate; readonly digest: Digest; readonly index: number }
 
-/** A message that we hold in a queue, under one scope; with the instant of its arrival, since short ids are used again. */
-export type HeldMessage = { readonly id: string; readonly arrivedAt: Instant; readonly scope: string }
-
 export const heldKey = ({ id, arrivedAt, scope }: HeldMessage): string => `${id} ${arrivedAt} ${scope}`
 
 export type History = {
@@ -45,7 +43,7 @@ export type History = {
   /** Applied deletes, for the limit over rolling 24 hours. */
   readonly deletes: { readonly at: Instant; readonly count: number; readonly accepted: boolean }[]
   /** By mail host, then by `heldKey`. */
-  readonly heldMail: Map<string, Map<string, HeldMessage>>
+  readonly heldMail: Map<string, Map<string, KnownHeld>>
   incidents: Incidents
   tokens: Tokens
   /** Newest completed run, for `status`. */
@@ -157,9 +155,18 @@ function foldAccepted(history: History, entry: Stored): void {
 
 function foldHeldMail(history: History, entry: Stored): void {
   const host = String(entry.facts['host'])
-  const held = history.heldMail.get(host) ?? new Map<string, HeldMessage>()
+  const holds = openHolds(history.incidents)
+  const known = new Map<string, readonly string[]>()
+  const ownersOf = (scope: string) => {
+    const found =
+      known.get(scope) ??
+      holds.filter(hold => (hold.scope.account ?? hold.scope.domain) === scope).map(one => one.incident)
+    known.set(scope, found)
+    return found
+  }
+  const held = history.heldMail.get(host) ?? new Map<string, KnownHeld>()
   for (const message of (entry.personal?.['messages'] ?? []) as unknown as readonly HeldMessage[])
-    if (entry.kind === 'mail.held') held.set(heldKey(message), message)
+    if (entry.kind === 'mail.held') held.set(heldKey(message), { ...message, incidents: ownersOf(message.scope) })
     else held.delete(heldKey(message))
   history.heldMail.set(host, held)
 }

@@ -5,7 +5,7 @@
 import type { Instant } from '../core/clock.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import { digestOf } from '../core/digest.ts'
-import { openHolds, withdrawnDomains } from '../incident/lifecycle.ts'
+import { openHolds, openProbations, withdrawnDomains } from '../incident/lifecycle.ts'
 import type { CountryTable } from '../model/country.ts'
 import { type Account, categories, type Institution, type InstitutionEstate, type MailDomain } from '../model/entity.ts'
 import { type Hold, inbounds, levers } from '../model/incident.ts'
@@ -317,6 +317,7 @@ export function joinWorld(
     dkim: history.dkim,
     country,
     holds,
+    probations: openProbations(history.incidents, at),
     diagnostics,
   }
 }

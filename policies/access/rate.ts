@@ -3,6 +3,9 @@
  * spends; nobody spends another's allowance by writing their name. Mail waits, it is not refused.
  */
 import { classOf } from '../../agent/decision/scope.ts'
+import type { Snapshot } from '../../agent/decision/snapshot.ts'
+import type { Party } from '../../agent/decision/tables.ts'
+import type { Probation } from '../../agent/model/incident.ts'
 import { type AccessFacts, type AccessPolicy, type Judgement, languageOf } from '../policy.ts'
 
 export const rate: AccessPolicy = {
@@ -11,8 +14,10 @@ export const rate: AccessPolicy = {
     const { snapshot, login, recipient, usage, at } = facts
     const spend = spendOf(facts)
     if (spend === null || login === null || recipient === null || usage === null) return undefined
-    const { recipientsPerHour, recipientsPerDay } = snapshot.limits
-    const { hour, day } = usage.after(spend.login, spend.recipient, at)
+    const probation = probationOf(facts, login)
+    const { recipientsPerHour, recipientsPerDay } = limitsUnder(snapshot.limits, probation)
+    // Old counts do not trigger again: on probation only what came after the release counts.
+    const { hour, day } = usage.after(spend.login, spend.recipient, at, probation?.since)
     const overDay = day > recipientsPerDay
     if (!overDay && hour <= recipientsPerHour) return 'passed'
     return {
@@ -21,9 +26,24 @@ export const rate: AccessPolicy = {
       text: overDay ? 'rateDay' : 'rateHour',
       detail: String(overDay ? recipientsPerDay : recipientsPerHour),
       language: languageOf(facts, login),
-      source: null,
+      source: probation === undefined ? null : { incident: probation.incident },
     }
   },
+}
+
+/** Of the account, or of its domain: the stricter one. */
+export function probationOf({ snapshot, at }: AccessFacts, { mailbox, managed }: Party): Probation | undefined {
+  if (snapshot.probations.size === 0) return undefined
+  const found = [snapshot.probations.get(mailbox?.address ?? ''), snapshot.probations.get(managed?.name ?? '')]
+  return found
+    .flatMap(one => (one !== undefined && one.until > at ? [one] : []))
+    .toSorted((a, b) => a.percent - b.percent)[0]
+}
+
+function limitsUnder(limits: Snapshot['limits'], probation: Probation | undefined): Snapshot['limits'] {
+  if (probation === undefined) return limits
+  const part = (limit: number) => Math.max(1, Math.floor((limit * probation.percent) / 100))
+  return { recipientsPerHour: part(limits.recipientsPerHour), recipientsPerDay: part(limits.recipientsPerDay) }
 }
 
 /** What a permitted RCPT adds to the counters. */

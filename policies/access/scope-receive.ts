@@ -4,10 +4,9 @@
  * sender has the address alone. An address that country data do not know says nothing (ADR 17). Who logged in, or speaks through a declared relay, is as near as their institution.
  */
 import { placeOf } from '../../agent/decision/party.ts'
-import { classOf, classOfClient, exceptionFor, isBeyond, moreForeign } from '../../agent/decision/scope.ts'
-import type { InstitutionRow } from '../../agent/decision/tables.ts'
-import type { Scope } from '../../agent/model/entity.ts'
-import { type AccessFacts, type AccessPolicy, type Judgement, languageOf } from '../policy.ts'
+import { exceptionFor, isBeyond } from '../../agent/decision/scope.ts'
+import { classOfOrigin } from '../origin.ts'
+import { type AccessPolicy, type Judgement, languageOf } from '../policy.ts'
 
 export const scopeReceive: AccessPolicy = {
   name: 'scope-receive',
@@ -31,17 +30,4 @@ export const scopeReceive: AccessPolicy = {
       source: placeOf(facts.snapshot, mailbox, 'receive'),
     }
   },
-}
-
-function classOfOrigin(facts: AccessFacts, institution: InstitutionRow): Scope {
-  const { snapshot, login, relay, sender, client } = facts
-  if (login !== null) return classOf(login, institution)
-  const ofSender = classOf(sender, institution)
-  if (relay !== null) {
-    const ofRelay: Scope = relay === institution ? 'local' : 'national'
-    return sender.form === 'null' ? ofRelay : moreForeign(ofSender, ofRelay)
-  }
-  const ofClient = classOfClient(snapshot, client, institution)
-  if (ofClient === undefined) return sender.form === 'null' ? 'national' : ofSender
-  return sender.form === 'null' ? ofClient : moreForeign(ofSender, ofClient)
 }

@@ -1,6 +1,7 @@
 /** `suspended-inbound`: the recipient is under a hold; its domain says what becomes of mail meanwhile (S37). */
 import { holdOn } from '../../agent/decision/party.ts'
 import type { Lever } from '../../agent/model/incident.ts'
+import { classOfOrigin } from '../origin.ts'
 import { type AccessPolicy, type Judgement, languageOf } from '../policy.ts'
 
 const levers: readonly Lever[] = ['receive']
@@ -10,7 +11,8 @@ export const suspendedInbound: AccessPolicy = {
   judge(facts): Judgement {
     const { snapshot, recipient } = facts
     if (recipient?.managed === undefined) return undefined
-    const hold = holdOn(snapshot, recipient, levers)
+    const { institution } = recipient.managed
+    const hold = holdOn(snapshot, recipient, levers, () => classOfOrigin(facts, institution))
     if (hold === undefined) return 'passed'
     const opinion = {
       detail: hold.scope.account ?? hold.scope.domain,

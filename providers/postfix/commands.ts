@@ -1,6 +1,7 @@
 /**
  * The commands of Postfix 3.7 that the queue is read and moved with, each as an argument list. What is called is limited
- * to listing, holding, releasing and requeueing; nothing here can delete, expire or bounce a message.
+ * to listing, holding, releasing, requeueing, and to what two people ordered to be deleted (`purge.ts`), id by id in the
+ * hold queue; nothing here can expire or bounce a message, and nothing names ALL.
  */
 import { type Ending, runProgram } from '../../agent/core/run-program.ts'
 import { ProviderFailure } from '../provider.ts'
@@ -12,6 +13,8 @@ export type PostfixCommands = {
   readonly postsuper: readonly string[]
   readonly postconf: readonly string[]
   readonly postkick: readonly string[]
+  /** Reads headers in the queue, for their digest; root only, as postsuper. */
+  readonly postcat: readonly string[]
 }
 
 export const debianCommands: PostfixCommands = {
@@ -19,6 +22,7 @@ export const debianCommands: PostfixCommands = {
   postsuper: ['/usr/sbin/postsuper'],
   postconf: ['/usr/sbin/postconf'],
   postkick: ['/usr/sbin/postkick'],
+  postcat: ['/usr/sbin/postcat'],
 }
 
 /** A queue of 100,000 messages is listed in a tenth of this. */

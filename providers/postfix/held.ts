@@ -22,10 +22,10 @@ export interface HeldMessages {
   add(held: readonly HeldMessage[]): Promise<void>
   /**
    * They no longer wait for this scope. `how` tells what became of them: `released` under the same id; `requeued` under a
-   * new one, which Postfix logs (`NEW: … orig_id=OLD`); `kept` for another scope that is closed; `gone` from the hold
-   * queue without us.
+   * new one, which Postfix logs (`NEW: … orig_id=OLD`); `kept` for another scope that is closed; `purged` as two people
+   * ordered; `gone` from the hold queue without us.
    */
-  remove(held: readonly HeldMessage[], how: 'released' | 'requeued' | 'kept' | 'gone'): Promise<void>
+  remove(held: readonly HeldMessage[], how: 'released' | 'requeued' | 'kept' | 'purged' | 'gone'): Promise<void>
 }
 
 export function heldInMemory(): HeldMessages {

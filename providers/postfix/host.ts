@@ -1,6 +1,6 @@
 /**
  * The queue of a Postfix 3.7 host: what comes from a held scope or goes to it waits in the hold queue and is released
- * again. Never deleted, bounced or expired, and never released when somebody else held it (see held.ts). Ids go to
+ * again. Never bounced or expired, never deleted but by `purge.ts`, and never released when somebody else held it (see held.ts). Ids go to
  * `postsuper` on its standard input: those that are gone cost nothing there.
  */
 import type { Clock } from '../../agent/core/clock.ts'
@@ -12,6 +12,7 @@ import { examinePostfix } from './examine.ts'
 import type { PostfixFinding } from './finding.ts'
 import { type HeldMessage, type HeldMessages, heldInMemory, keyOf } from './held.ts'
 import { readLifetimes } from './postconf.ts'
+import { nameOf, openHeldMail } from './purge.ts'
 import { concerns, listQueue } from './queue.ts'
 
 export type PostfixOptions = {
@@ -87,11 +88,19 @@ export function openPostfix(options: PostfixOptions): PostfixHost {
     }
   }
 
-  async function open(scope: HoldScope, signal: AbortSignal): Promise<DoorState> {
+  async function open(
+    scope: HoldScope,
+    signal: AbortSignal,
+    mayGo?: (message: QueuedMessage) => boolean,
+  ): Promise<DoorState> {
     const key = formatHoldScope(scope)
     closed.delete(key)
     const before = await look(scope, signal)
     if (before.stale.length > 0) await held.remove(before.stale, 'gone')
+    if (mayGo !== undefined) {
+      const chosen = [...before.ours, ...before.oursForOthers].filter(mayGo)
+      return chosen.length === 0 ? stateOf(before) : release(scope, chosen, signal)
+    }
     const others = await otherScopes(key)
     const kept: QueuedMessage[] = []
     const free: QueuedMessage[] = []
@@ -116,7 +125,6 @@ export function openPostfix(options: PostfixOptions): PostfixHost {
     messages: readonly QueuedMessage[],
     signal: AbortSignal,
   ): Promise<DoorState> {
-    const key = formatHoldScope(scope)
     const lifetimes = await readLifetimes(commands, signal)
     const isOld = (message: QueuedMessage) => {
       const lifetimeMs = message.sender === '' ? lifetimes.bounceMs : lifetimes.messageMs
@@ -128,9 +136,9 @@ export function openPostfix(options: PostfixOptions): PostfixHost {
     if (old.length > 0) await supervise(['-r', '-', 'hold'], idsOf(old), signal)
     let after = await look(scope, signal)
     // What did not move is still ours to release.
-    const left = new Set(idsOf(after.ours))
-    await held.remove(entries(young, key, left), 'released')
-    await held.remove(entries(old, key, left), 'requeued')
+    const left = new Set(idsOf([...after.ours, ...after.oursForOthers]))
+    await held.remove(await remembered(young, left), 'released')
+    await held.remove(await remembered(old, left), 'requeued')
     if (old.length > 0) {
       await wakePickup(signal)
       // Under its new id a message waits like any other where its destination did not answer lately: hence the flush.
@@ -145,6 +153,12 @@ export function openPostfix(options: PostfixOptions): PostfixHost {
     return stateOf(after)
   }
 
+  /** What is remembered of these messages but those, under every scope. */
+  async function remembered(messages: readonly QueuedMessage[], except = new Set<string>()): Promise<HeldMessage[]> {
+    const names = new Set(messages.filter(({ id }) => !except.has(id)).map(nameOf))
+    return (await held.list()).filter(message => names.has(nameOf(message)))
+  }
+
   /** It looks by itself once a minute. */
   async function wakePickup(signal: AbortSignal): Promise<void> {
     await callPostfix({ argv: commands.postkick, args: ['public', 'pickup', 'W'], signal })
@@ -156,7 +170,15 @@ export function openPostfix(options: PostfixOptions): PostfixHost {
     doors,
     observe: async (scope, signal) => [stateOf(await look(scope, signal))],
     close: async (scope, asked, signal) => (asked.includes('queue') ? [await close(scope, signal)] : []),
-    open: async (scope, asked, signal) => (asked.includes('queue') ? [await open(scope, signal)] : []),
+    open: async (scope, asked, signal, mayGo) => (asked.includes('queue') ? [await open(scope, signal, mayGo)] : []),
+    heldMail: openHeldMail({
+      commands,
+      async look(scope, signal) {
+        const found = await look(scope, signal)
+        return { held: [...found.ours, ...found.oursForOthers], state: stateOf(found) }
+      },
+      deleted: async messages => held.remove(await remembered(messages), 'purged'),
+    }),
     async messages(scope, signal) {
       const { loose, ours, oursForOthers, foreign } = await look(scope, signal)
       return [...loose, ...ours, ...oursForOthers, ...foreign]
@@ -207,8 +229,8 @@ function entry({ id, arrivedAt }: QueuedMessage, scope: string): HeldMessage {
   return { id, arrivedAt, scope }
 }
 
-function entries(messages: readonly QueuedMessage[], scope: string, except = new Set<string>()): HeldMessage[] {
-  return messages.filter(({ id }) => !except.has(id)).map(message => entry(message, scope))
+function entries(messages: readonly QueuedMessage[], scope: string): HeldMessage[] {
+  return messages.map(message => entry(message, scope))
 }
 
 function idsOf(messages: readonly QueuedMessage[]): string[] {

@@ -39,11 +39,16 @@ const expected: Readonly<Record<string, string>> = {
   'incident.report': 'gau-agent responder security-lead',
   'incident.action': 'gau-agent responder security-lead',
   'incident.rotate': 'sysadmin responder security-lead',
+  'incident.held': 'local sysadmin responder security-lead auditor',
   'incident.mail': 'responder security-lead',
+  'incident.purge': 'responder security-lead',
   'incident.accept': 'responder security-lead',
   'incident.return': 'responder security-lead',
   'incident.release': 'responder security-lead',
   'incident.annul': 'responder security-lead',
+  'incident.duplicate': 'responder security-lead',
+  'incident.acknowledge': 'responder security-lead',
+  'incident.close': 'responder security-lead',
   withdraw: 'security-lead',
   'token.list': 'local gau-agent sysadmin responder security-lead auditor',
   'token.create': 'local sysadmin security-lead',
@@ -63,7 +68,7 @@ test.each(Object.entries(expected))('%s: %s', (operation, may) => {
 })
 
 test('an operation without a row is nobody’s; a role that the configuration took away is no role', () => {
-  for (const caller of Object.values(callers)) expect(denialOf('incident.purge', caller, people)).toBeDefined()
+  for (const caller of Object.values(callers)) expect(denialOf('incident.erase', caller, people)).toBeDefined()
   for (const caller of Object.values(callers)) expect(denialOf('__proto__', caller, people)).toBeDefined()
   expect(denialOf('apply', as('p-sysadmin', 'sysadmin', true), [])).toMatchObject({
     code: 'E-NOT-ALLOWED',

@@ -1,10 +1,12 @@
 /** The tables: what a hold shares, who has which name, and that looking up does not get dearer with the estate. */
 import { describe, expect, test } from 'vitest'
+import { decide } from '../../agent/decision/decide.ts'
 import { buildNetworkSet } from '../../agent/decision/network.ts'
 import { findParty } from '../../agent/decision/party.ts'
 import { buildSnapshot, withHolds } from '../../agent/decision/snapshot.ts'
 import type { EstateText } from '../../agent/manifest/schema-decisions.ts'
-import { toHolds, toWorld } from '../../agent/policy-test/world.ts'
+import { at, toHolds, toWorld } from '../../agent/policy-test/world.ts'
+import type { PolicyRequest } from '../../agent/standards/policy-delegation.ts'
 import { estate } from '../decisions/tables.ts'
 
 const snapshot = buildSnapshot(toWorld(estate))
@@ -18,6 +20,53 @@ describe('holds', () => {
     expect(snapshot.holds.domains.size).toBe(0)
     expect(withHolds(withHolds(snapshot, holds), []).holds).toEqual(snapshot.holds)
   })
+
+  test.each([
+    ['local', 'profesor@hcg-docencia.sld.cu', 'dunno'],
+    ['local', 'x@minsap.cu', 'reject'],
+    ['national', 'x@minsap.cu', 'dunno'],
+    ['national', 'x@who.int', 'reject'],
+    [undefined, 'profesor@hcg-docencia.sld.cu', 'reject'],
+  ] as const)(
+    'lifted in stages, to %s: to %s it is %s, from there too, and before a recipient nobody is refused',
+    (cap, other, effect) => {
+      const [whole] = toHolds({ ...estate, holds: [{ incident: 'INC-1', domain: 'hcg.sld.cu' }] })
+      if (whole === undefined) throw new Error('no hold')
+      const hold = cap === undefined ? whole : { ...whole, levers: ['send', 'receive', 'relay'] as const, cap }
+      const held = withHolds(snapshot, [hold])
+      const ask = (request: Partial<PolicyRequest>) =>
+        decide(
+          held,
+          {
+            state: 'RCPT',
+            clientAddress: '10.20.0.9',
+            sender: '',
+            recipient: '',
+            login: '',
+            instance: 'c',
+            ...request,
+          },
+          { at, usage: null },
+        )
+      const login = 'libre@hcg.sld.cu'
+      expect(ask({ login, sender: login, recipient: other }).effect).toBe(effect)
+      expect(ask({ login, sender: login, state: 'MAIL' }).effect).toBe(cap === undefined ? 'reject' : 'dunno')
+      const from = other.endsWith('sld.cu') ? { login: other } : {}
+      const wanted = effect === 'reject' ? 'suspended-inbound' : 'permitted'
+      expect(ask({ ...from, sender: other, recipient: login }).reason).toBe(wanted)
+      // A second hold that nobody is lifting holds as before.
+      const both = withHolds(snapshot, [hold, { ...whole, incident: 'INC-2' }])
+      const request = {
+        state: 'RCPT',
+        clientAddress: '10.20.0.9',
+        sender: login,
+        recipient: other,
+        login,
+        instance: 'c',
+      }
+      expect(decide(both, request, { at, usage: null })).toMatchObject({ reason: 'suspended' })
+    },
+  )
 
   test('one that names an alias holds the mailbox', () => {
     const holds = toHolds({

@@ -1,8 +1,9 @@
 /** The counters of `rate`, against a list that is counted anew each time; and the policy on top of them. */
 import { describe, expect, test } from 'vitest'
 import { decide } from '../../agent/decision/decide.ts'
-import { buildSnapshot } from '../../agent/decision/snapshot.ts'
+import { buildSnapshot, type Snapshot } from '../../agent/decision/snapshot.ts'
 import { createUsage } from '../../agent/decision/usage.ts'
+import type { DomainName } from '../../agent/model/name.ts'
 import { at, toWorld } from '../../agent/policy-test/world.ts'
 import { estate } from '../decisions/tables.ts'
 import { chooseSeed, createRandom } from './generate.ts'
@@ -92,6 +93,31 @@ describe('rate', () => {
     for (const name of ['d', 'e']) expect(send(`${name}@who.int`, later).effect).toBe('dunno')
     expect(send('f@who.int', later)).toMatchObject({ effect: 'defer', reason: 'rate' })
     expect(send('f@who.int', later + day).effect).toBe('dunno')
+  })
+
+  test('on probation the limit is a part of it, counted from the release on, and whole again when it is over', () => {
+    const since = at + 20 * day
+    const until = since + 2 * hour
+    const scope = { domain: 'hcg.sld.cu' as DomainName, account: null }
+    const probation = { incident: 'INC-1', scope, since, until, percent: 34 }
+    const world = toWorld({ ...estate, limits: { recipientsPerHour: 6, recipientsPerDay: 10 } })
+    const tight = buildSnapshot({ ...world, probations: [probation] })
+    const login = 'libre@hcg.sld.cu'
+    const under = (snapshot: Snapshot, recipient: string, now: number) => {
+      const request = { state: 'RCPT', clientAddress: '10.20.0.9', sender: login, recipient, login, instance: 'p' }
+      const decision = decide(snapshot, request, { at: now, usage })
+      if (decision.spends !== null) usage.count(decision.spends.login, decision.spends.recipient, now)
+      return decision
+    }
+    // What was written before the release does not trigger again: five of six.
+    for (const name of ['a', 'b', 'c', 'd', 'e']) under(buildSnapshot(world), `${name}@old.example`, since - second)
+    for (const name of ['a', 'b']) expect(under(tight, `${name}@who.int`, since + second).effect).toBe('dunno')
+    expect(under(tight, 'c@who.int', since + second)).toMatchObject({ reason: 'rate', source: { incident: 'INC-1' } })
+    const elsewhere = { ...probation, scope: { ...scope, domain: 'clinica.example' as DomainName } }
+    const others = buildSnapshot({ ...world, probations: [elsewhere] })
+    expect(under(others, 'c@who.int', since + 2 * second).reason).toBe('rate')
+    expect(under(tight, 'd@who.int', until).effect).toBe('dunno')
+    expect(under(tight, 'e@who.int', until).effect).toBe('dunno')
   })
 
   test('a refused recipient spends nothing, and nobody spends for another', () => {

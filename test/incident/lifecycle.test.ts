@@ -41,7 +41,7 @@ const gate = [
   entry('secrets.rotated', { incident: id, secrets: 2 }),
   entry('release.approved', { incident: id, digest: digestA }, 'ana'),
 ]
-const restored = entry('service.restored', { incident: id, mail: 'none' }, 'berta')
+const restored = entry('service.restored', { incident: id, mail: 'none', digest: digestA }, 'berta')
 
 describe('in doubt the hold is wider', () => {
   const account = { scope: 'account', levers: ['send'] }

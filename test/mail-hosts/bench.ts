@@ -218,5 +218,6 @@ export function postfixCommands({ servers }: Bench, folder = join(servers.folder
     postsuper: command('postsuper'),
     postconf: command('postconf'),
     postkick: command('postkick'),
+    postcat: command('postcat'),
   }
 }

@@ -97,6 +97,35 @@ describeServers('the queue of Postfix', whyNoServers, () => {
     expect(held.map(({ queue_id: id }) => id).sort()).toEqual([first, second].sort())
   })
 
+  test('purged is what was seen and nothing else: not another message under its id, nor another arrival, nor a foreign hold', async () => {
+    await enqueue(bench, { from: 's@remote.example', to: 'ana@hcg.example', count: 5 })
+    const [foreign] = queueOf(bench).map(({ queue_id: id }) => id)
+    postsuper(bench, ['-h', '-'], [foreign ?? ''])
+    const host = open()
+    await close(host, 'hcg.example')
+    const door = host.heldMail
+    if (door === undefined) throw new Error('no held mail')
+    const listed = await door.list(scopeOf('hcg.example'), never)
+    expect(listed.map(({ id }) => id)).not.toContain(foreign)
+    const seen = await door.evidence(scopeOf('hcg.example'), listed, never)
+    expect(new Set(seen.map(({ headers }) => headers)).size).toBe(4)
+    const [one, two, three] = seen
+    if (one === undefined || two === undefined || three === undefined) throw new Error('too few')
+    // The ids of these are there, and the messages that were seen are not: an id that was used again looks like this.
+    const claimed = [
+      { ...one, headers: two.headers },
+      { ...two, arrivedAt: two.arrivedAt - 1000 },
+      { ...three, id: foreign ?? '' },
+    ]
+    expect((await door.purge(scopeOf('hcg.example'), claimed, never)).purged).toEqual([])
+    expect(queueOf(bench)).toHaveLength(5)
+    const { purged, state } = await door.purge(scopeOf('hcg.example'), [one], never)
+    expect(purged).toEqual([{ id: one.id, arrivedAt: one.arrivedAt }])
+    expect(state).toMatchObject({ open: 0, held: 3, heldByOthers: 1 })
+    expect(queueOf(bench).map(({ queue_id: id }) => id)).not.toContain(one.id)
+    expect(await door.purge(scopeOf('hcg.example'), [one], never)).toMatchObject({ purged: [] })
+  })
+
   test('a message between two held domains waits for both', async () => {
     await enqueue(bench, { from: 'ana@hcg.example', to: 'ana@evil-hcg.example', count: 2 })
     await enqueue(bench, { from: 'ana@hcg.example', to: 'r@remote.example', count: 1 })

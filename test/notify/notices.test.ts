@@ -7,6 +7,7 @@ import type { Clock } from '../../agent/core/clock.ts'
 import { silentLog } from '../../agent/core/log.ts'
 import { openHolds } from '../../agent/incident/lifecycle.ts'
 import { suspend } from '../../agent/incident/suspend.ts'
+import { dueTimers } from '../../agent/incident/timers.ts'
 import type { Language } from '../../agent/model/entity.ts'
 import type { World } from '../../agent/model/world.ts'
 import { deliverNotices, makeNotices } from '../../agent/notify/follow.ts'
@@ -332,6 +333,54 @@ describe('the outbox', () => {
     for (const { facts } of world.entries.slice(1)) expect(facts['refused']).toContain('550')
     await deliver(world, refusing)
     expect(asked).toBe(3)
+  })
+
+  test('a server that does not answer for an hour: the director gets a letter, the others wait, and nothing is lifted', async () => {
+    const world = suspended()
+    const spool = openSpool({ folder })
+    const silent: Notifier = {
+      send: notice =>
+        notice.to === null
+          ? spool.send(notice)
+          : Promise.reject(new ProviderFailure('timeout', 'no answer', { retry: 'later' })),
+    }
+    const deliverAt = (now: number) =>
+      deliverNotices(makeNotices(world.incidents, worldOf(world.incidents)), {
+        notifier: silent,
+        append: async entries => {
+          world.append(entries)
+          return []
+        },
+        clock: { now: () => now, sleep: async () => {} },
+        log: silentLog,
+      })
+    await deliverAt(start + 3_600_000)
+    expect(list()).toEqual([])
+    await deliverAt(start + 3_600_001)
+    expect(list()).toEqual([join('letters', 'n0-director.txt')])
+    expect(world.incidents.due.map(({ audience }) => audience)).toEqual(['representative', 'operator'])
+    expect(openHolds(world.incidents)).toHaveLength(1)
+    await deliverAt(start + 7_200_000)
+    expect(list()).toHaveLength(1)
+  })
+
+  test.each([
+    ['es', 'Falta el informe de análisis', 'puertas sin cerrar'],
+    ['en', 'The analysis report is owed', 'doors not closed'],
+  ] as const)('what time makes due, in %s: to the institution, and to who is on call', (language, reminder, alarm) => {
+    const world = suspended()
+    const estate = worldOf(world.incidents, { language })
+    const operator = { ...estate.config.operator, language, onCall: ['uno@guardia.example', 'dos@guardia.example'] }
+    const known = { ...estate, config: { ...estate.config, operator } } as unknown as World
+    const timers = dueTimers(world.incidents, start + 73 * 3_600_000, 2)
+    const made = makeNotices({ ...world.incidents, due: [] }, known, timers)
+    expect(made.map(({ failure }) => failure)).toEqual(made.map(() => undefined))
+    const to = (audience: string) => made.find(one => one.due.audience === audience)?.notice
+    expect(to('director')?.subject).toContain(reminder)
+    expect(to('director')?.text).toContain('seg@operator.example')
+    expect([to('on-call')?.to, to('on-call')?.subject]).toEqual(['dos@guardia.example', expect.stringContaining(alarm)])
+    // A reason may name a victim: it stays with the operator.
+    expect(to('director')?.text).not.toContain('ñandú')
   })
 
   test('a refusal of the login is no refusal of the notice', async () => {
