@@ -9,6 +9,7 @@ import { policies } from '../decision/decide.ts'
 import { findParty, modeOf } from '../decision/party.ts'
 import type { Snapshot } from '../decision/snapshot.ts'
 import type { DomainRow } from '../decision/tables.ts'
+import type { PolicyName } from '../manifest/schema.ts'
 import { type Landscape, surveyLandscape } from './blocks.ts'
 import type { Case, Comparison, Principal } from './case.ts'
 import { mapRelays, type RelayMap } from './clients.ts'
@@ -60,7 +61,7 @@ export function compareFleets(before: Fleet, after: Fleet): Difference {
   }
   compareForeignNames(comparison)
   compareRelays(comparison, addresses)
-  return { lines: collect.lines(), settings: settingsOf(before, after) }
+  return { lines: collect.lines(), settings: settingsOf(before, after), lax: laxOf(before, after) }
 }
 
 function* addressesOf({ snapshot: { book, exceptions } }: Fleet): Iterable<string> {
@@ -144,6 +145,13 @@ function touchedInstitutions({ before, after, unstable }: Landscape, { classes }
   for (const { before: one, after: other } of classes)
     if (one.join(' ') !== other.join(' ')) for (const name of [...one, ...other]) touched.add(name)
   return touched
+}
+
+/** Where one of these is not enforced, what names that nobody has may do is not compared for each of them (ADR 20). */
+const identityPolicies = ['unknown-account', 'sender-mismatch', 'spoofed-sender'] as const
+
+function laxOf(before: Fleet, after: Fleet): readonly PolicyName[] {
+  return identityPolicies.filter(name => [before, after].some(({ snapshot }) => modeOf(snapshot, name) !== 'enforce'))
 }
 
 function settingsOf(before: Fleet, after: Fleet): SettingChange[] {

@@ -2,6 +2,7 @@
  * What a comparison tells: who gained or lost which right towards whom, each with a request that the two fleets decide
  * differently. Plain data. Pure.
  */
+import type { PolicyName } from '../manifest/schema.ts'
 import type { Block } from './blocks.ts'
 import type { ClientClass } from './clients.ts'
 import type { Question } from './fleet.ts'
@@ -44,4 +45,9 @@ export type Line = Subject & {
 
 export type SettingChange = { readonly setting: string; readonly before: string; readonly after: string }
 
-export type Difference = { readonly lines: readonly Line[]; readonly settings: readonly SettingChange[] }
+export type Difference = {
+  readonly lines: readonly Line[]
+  readonly settings: readonly SettingChange[]
+  /** Policies about who somebody is that a fleet does not enforce: then names that nobody has may write, too. */
+  readonly lax: readonly PolicyName[]
+}

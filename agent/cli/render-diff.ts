@@ -22,7 +22,7 @@ type Shown = {
   readonly pathOf: (file: string) => string
 }
 
-export function diffView({ lines, settings }: Difference, { before, after, only, pathOf }: Shown) {
+export function diffView({ lines, settings, lax }: Difference, { before, after, only, pathOf }: Shown) {
   const shown = lines.filter(({ direction }) => only === undefined || direction === only)
   return {
     version: 1 as const,
@@ -45,6 +45,7 @@ export function diffView({ lines, settings }: Difference, { before, after, only,
       }
     }),
     settings,
+    lax,
     findings: only === 'lost' ? [] : findingViews(findIdleExceptions(after), pathOf),
     totals: {
       gained: lines.filter(({ direction }) => direction === 'gained').length,
@@ -149,12 +150,13 @@ const rightTexts = {
 } as const
 
 export function renderDiff(view: DiffView, say: Say, paint: Paint): string[] {
-  const { lines, settings, findings, totals } = view
+  const { lines, settings, lax, findings, totals } = view
   const more = lines.length - linesMax
   return [
     ...lines.slice(0, linesMax).flatMap(line => lineTexts(line, say, paint)),
     ...(more > 0 ? [say('moreLines', { count: more })] : []),
     ...settings.map(setting => paint('change', say('diffSetting', setting))),
+    ...(lax.length > 0 ? [paint('warn', say('diffLax', { policies: lax.join(', ') }))] : []),
     ...(findings.length > 0 ? renderFindings(findings, say, paint) : []),
     totals.gained + totals.lost + settings.length === 0
       ? paint('add', say('diffNone'))

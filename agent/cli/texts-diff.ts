@@ -50,6 +50,8 @@ export const diffEn = {
   clientForeign: 'other addresses',
   clientAny: 'anywhere',
   diffSetting: '{setting}: {before} → {after}',
+  diffLax:
+    'Not enforced: {policies}. Names that nobody has may write then, and not all that they may do is compared here.',
   diffNone: 'Nobody may do anything else than before.',
   diffSummary: '{gained} {gained:line|lines} gained, {lost} lost; {accounts} {accounts:account|accounts}',
   findingWhy: 'exception for {account} {kind} {what} ({request}): {why}',
@@ -112,6 +114,8 @@ export const diffEs: Record<keyof typeof diffEn, string> = {
   clientForeign: 'otras direcciones',
   clientAny: 'cualquier lugar',
   diffSetting: '{setting}: {before} → {after}',
+  diffLax:
+    'No se exige: {policies}. Entonces escriben también nombres que no son de nadie, y aquí no se compara todo lo que pueden.',
   diffNone: 'Nadie puede otra cosa que antes.',
   diffSummary:
     '{gained} {gained:línea ganada|líneas ganadas}, {lost} {lost:perdida|perdidas}; {accounts} {accounts:cuenta|cuentas}',
