@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { sha256 } from '../core/digest.ts'
 import { call, finish, type LocalRunner } from './call.ts'
 import type { Act, Declare, Options } from './declare.ts'
+import { evidenceCommands } from './evidence.ts'
 import { CommandFailure, exits, type Io, readNamed, wholeNumber } from './io.ts'
 import { renderIncident, renderIncidents, renderSuspension } from './render-incident.ts'
 import { reportForm } from './report-form.ts'
@@ -109,4 +110,5 @@ export function incidentCommands(program: Command, declare: Declare, act: Act, i
   act(declare(parent, 'annul <id>', io.say('incidentAnnul')).requiredOption('--reason <text>'), ([id], options) =>
     run('incident.annul', { id, reason: options['reason'] }, options),
   )
+  evidenceCommands(parent, declare, act, io, local)
 }

@@ -1,5 +1,6 @@
 /** The words of the command line, in both languages. One typed table: a key without its twin does not compile. */
 import type { Language } from '../model/entity.ts'
+import { evidenceEn, evidenceEs } from './texts-evidence.ts'
 import { replayEn, replayEs } from './texts-replay.ts'
 
 /** `{name}` is a value; `{name:one|many}` is the word that fits its number. */
@@ -299,6 +300,7 @@ const en = {
   importLeftNetwork: 'networks that no access means: the narrowest was taken',
   importLeftUnknown: 'not known',
   ...replayEn,
+  ...evidenceEn,
 } as const
 
 type Texts = { readonly [key in keyof typeof en]: string }
@@ -601,6 +603,7 @@ const es: Texts = {
   importLeftNetwork: 'redes que ningún acceso expresa: se tomó el más estrecho',
   importLeftUnknown: 'no se conoce',
   ...replayEs,
+  ...evidenceEs,
 }
 
 export type TextKey = keyof typeof en

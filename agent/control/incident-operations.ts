@@ -26,7 +26,7 @@ import type { Acceptance } from '../plan/guards.ts'
 import { generatePassword, hashPassword } from '../standards/password.ts'
 import { afterPass, closeAtOnce } from './after-pass.ts'
 import { blastRadius } from './blast-radius.ts'
-import { incidentSummaries, incidentView } from './incident-views.ts'
+import { evidenceView, incidentSummaries, incidentView } from './incident-views.ts'
 import type { Operation, OperationContext, OperationRow } from './operation.ts'
 import type { OperationResult } from './protocol.ts'
 import { diagnosticsView, refuse, refusedResult } from './views.ts'
@@ -58,7 +58,7 @@ function unknownScope({ engine }: OperationContext, text: string): HoldScope | u
   return unreadable.length > 0 || named ? scope : undefined
 }
 
-function actContext(context: OperationContext): ActContext {
+export function actContext(context: OperationContext): ActContext {
   const { engine, caller } = context
   const { clock, config } = engine.parts
   const world = engine.world()
@@ -86,7 +86,7 @@ function actContext(context: OperationContext): ActContext {
 const life = (context: OperationContext) => context.engine.history.incidents
 
 /** The text of a person's argument. */
-function word(value: unknown): string {
+export function word(value: unknown): string {
   return typeof value === 'string' ? value : ''
 }
 
@@ -111,12 +111,12 @@ async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
 }
 
 /** The number of an incident, as people type it. */
-function idOf(args: Readonly<Record<string, unknown>>): string {
+export function idOf(args: Readonly<Record<string, unknown>>): string {
   return word(args['id']).trim().toUpperCase()
 }
 
 /** Judges and records an act in one turn and, where doors are to move, closes or opens them in the most urgent lane. */
-async function carryOut(
+export async function carryOut(
   judge: () => ActResult,
   context: OperationContext,
   doors: 'move' | 'stay',
@@ -135,6 +135,11 @@ async function carryOut(
   // Doors first: a witness on a disk that hangs must not keep them open. The answer waits for both, within reason.
   const { trouble, beside } = moves ? await moveDoors(result, context) : unmoved
   const witnessed = await within(witnessMsMax, witness())
+  // Never before the levers were asked. The daemon collects beside the answer; a command by itself ends after it.
+  if (moves) {
+    context.evidence.later()
+    if (context.daemon === null) await context.evidence.idle()
+  }
   const incident = result.incident === null ? undefined : engine.history.incidents.byId.get(result.incident)
   return {
     exit: trouble === undefined ? result.exit : 1,
@@ -249,7 +254,7 @@ const show: Operation = async (args, { engine, caller }) => {
   const incident = byId.get(id)
   if (incident === undefined)
     return refuse(65, 'E-INCIDENT-UNKNOWN', { incident: id }, caller.language, suggest(id, byId.keys()))
-  return { exit: 0, json: { version: 1, ...incidentView(incident) } }
+  return { exit: 0, json: { version: 1, ...incidentView(incident), ...evidenceView(engine, id) } }
 }
 
 type Attachment = { readonly name: string; readonly digest: string; readonly base64: string }

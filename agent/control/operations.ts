@@ -14,6 +14,7 @@ import { planAgeMaxMs } from '../plan/plan.ts'
 import { formatFailure, RegisterFailure } from '../register/failure.ts'
 import { adoptionOperations } from './adoption-operations.ts'
 import { afterPass } from './after-pass.ts'
+import { evidenceOperations } from './evidence-operations.ts'
 import { importOperations } from './import-operations.ts'
 import { incidentOperations } from './incident-operations.ts'
 import { incidentSummaries } from './incident-views.ts'
@@ -248,6 +249,7 @@ export const operations: ReadonlyMap<string, OperationRow> = new Map<string, Ope
   ...adoptionOperations,
   ...importOperations,
   ...incidentOperations,
+  ...evidenceOperations,
   ...peopleOperations,
 ])
 

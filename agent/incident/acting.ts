@@ -66,6 +66,8 @@ export type Act =
   | 'release'
   | 'annul'
   | 'withdraw'
+  | 'evidence'
+  | 'hold'
 
 /** The table of mission section 10, as far as incidents go. `release` and `annul` tell the two roles apart themselves. */
 export const permitted: Readonly<Record<Act, readonly string[]>> = {
@@ -80,6 +82,8 @@ export const permitted: Readonly<Record<Act, readonly string[]>> = {
   release: ['responder', 'security-lead'],
   annul: ['responder', 'security-lead'],
   withdraw: ['security-lead'],
+  evidence: ['responder', 'security-lead'],
+  hold: ['responder', 'security-lead'],
 }
 
 /** Longer texts are papers, and papers are attached, not typed. */

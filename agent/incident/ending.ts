@@ -39,7 +39,7 @@ import { type Approval, grounds, type Incident, type Incidents } from './inciden
 
 /** Roles of the first and of the second person. */
 type Pair = { readonly first: string; readonly second: string }
-const incidentPair: Pair = { first: 'responder', second: 'security-lead' }
+export const incidentPair: Pair = { first: 'responder', second: 'security-lead' }
 const withdrawPair: Pair = { first: 'security-lead', second: 'security-lead' }
 
 type Turn =
@@ -48,7 +48,7 @@ type Turn =
   | { readonly turn: 'none'; readonly reason: string; readonly first: string }
 
 /** Whose turn it is: the first person's, the second's, or nobody's, and why. */
-function turnOf(
+export function turnOf(
   approval: Approval | null,
   sought: { readonly digest: Digest; readonly pair: Pair; readonly incident?: Incident },
   context: ActContext,
@@ -79,11 +79,11 @@ function turnOf(
   return { turn: 'second', first: approval.by }
 }
 
-function twoPersons(turn: Turn & { turn: 'none' }, context: ActContext): Diagnostic {
+export function twoPersons(turn: Turn & { turn: 'none' }, context: ActContext): Diagnostic {
   return finding('E-TWO-PERSON', { person: context.actor.person, reason: turn.reason, first: turn.first })
 }
 
-function first(
+export function first(
   id: string | null,
   turn: Turn & { turn: 'first' },
   entry: Done['entries'][number],
@@ -101,7 +101,7 @@ function first(
   }
 }
 
-function tokenMaker({ tokenBy }: ActContext): { tokenBy?: string } {
+export function tokenMaker({ tokenBy }: ActContext): { tokenBy?: string } {
   return tokenBy === undefined ? {} : { tokenBy }
 }
 
