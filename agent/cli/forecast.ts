@@ -1,8 +1,14 @@
-/** `forecast`: what ends in the days to come, from manifests alone. No daemon, no register, no network. */
-import { type Day, isDay } from '../core/clock.ts'
+/** `forecast`: what ends in the days to come, from manifests, and of evidence from the register. No daemon, no network. */
+import { existsSync } from 'node:fs'
+import { type Day, dayOf, isDay } from '../core/clock.ts'
 import { formatPlace, toDiagnosticJson, wordsOf } from '../core/messages.ts'
+import { applyEvidenceEntry, emptyEvidence } from '../incident/evidence.ts'
+import { applyEntry, emptyIncidents } from '../incident/lifecycle.ts'
 import { type Foreseen, forecast, forecastDaysMax } from '../manifest/forecast.ts'
 import { createEstateReader } from '../manifest/load.ts'
+import type { AgentConfig } from '../model/world.ts'
+import { formatFailure, RegisterFailure } from '../register/failure.ts'
+import { listEntries } from '../register/offline.ts'
 import { loadConfig, progressOf } from './call.ts'
 import type { Options } from './declare.ts'
 import { CommandFailure, exits, type Io } from './io.ts'
@@ -19,11 +25,48 @@ export async function forecastCommand(io: Io, todayIn: (timeZone: string) => Day
   const tell = progressOf(io)
   const reader = createEstateReader(config.manifestsFolder)
   const foreseen = await forecast(reader, { today, until, timeZone }, done => tell(done, days))
+  const kept = await keptEvidence(io, config, until)
   if (io.json) {
     const findings = foreseen.map(({ day, diagnostic }) => ({ day, ...toDiagnosticJson(diagnostic, io.language) }))
-    io.out(JSON.stringify({ version: 1, today, until, findings }, null, 2))
-  } else io.out(linesOf(io, today, until, foreseen))
-  return foreseen.length > 0 ? exits.pending : exits.done
+    io.out(JSON.stringify({ version: 1, today, until, findings, evidence: kept }, null, 2))
+  } else {
+    io.out(linesOf(io, today, until, foreseen))
+    for (const { day, incident, why } of kept) io.out(io.paint('warn', `${day}  ${io.say(whys[why], { incident })}`))
+  }
+  return foreseen.length + kept.length > 0 ? exits.pending : exits.done
+}
+
+type Kept = { readonly day: Day; readonly incident: string; readonly why: 'legal-hold' | 'retention' }
+const whys = { 'legal-hold': 'forecastLegalHold', retention: 'forecastEvidence' } as const
+
+/**
+ * Legal holds to be reviewed until then, and evidence that is older than it has to be kept; what is under a hold is not
+ * named as old. Read from the register as it stands; nothing is removed by anybody but a person.
+ */
+async function keptEvidence(io: Io, config: AgentConfig, until: Day): Promise<readonly Kept[]> {
+  const { storeFile, operator, evidence } = config
+  if (!existsSync(storeFile)) return []
+  let incidents = emptyIncidents
+  let book = emptyEvidence
+  try {
+    for await (const entry of listEntries(storeFile)) {
+      incidents = applyEntry(incidents, entry)
+      book = applyEvidenceEntry(book, entry)
+    }
+  } catch (error) {
+    if (!(error instanceof RegisterFailure)) throw error
+    // What the manifests say is still true without it.
+    io.err(formatFailure(error, io.language))
+    return []
+  }
+  const reviews = [...book.holds].map(([incident, { review: day }]): Kept => ({ day, incident, why: 'legal-hold' }))
+  const old = [...book.bundles.keys()].flatMap((id): Kept[] => {
+    const ended = incidents.byId.get(id)?.ended
+    if (ended == null || evidence.keepDays === null || book.holds.has(id)) return []
+    const day = dayAfter(dayOf(ended.at, operator.timeZone), evidence.keepDays)
+    return [{ day, incident: id, why: 'retention' }]
+  })
+  return [...reviews, ...old].filter(({ day }) => day <= until).toSorted((a, b) => (a.day < b.day ? -1 : 1))
 }
 
 /** `30d`, or a day. */

@@ -89,7 +89,7 @@ async function ask({ path, source, msMax, read }: Source, clock: Clock, signal: 
 }
 
 function sourcesOf({ engine, hosts, incident }: Collecting): readonly Source[] {
-  const { config, clock } = engine.parts
+  const { config } = engine.parts
   const { scope } = incident
   const world = engine.world()
   const accounts = accountsOf(world, incident)
@@ -120,7 +120,6 @@ function sourcesOf({ engine, hosts, incident }: Collecting): readonly Source[] {
           scope,
           aliases,
           since,
-          until: clock.now(),
           timeZone,
           signal,
         })

@@ -16,8 +16,11 @@ import { redact, redacted } from './redact.ts'
 export const sliceBytesMax = 16 * 1024 * 1024
 /** Queue files remembered of one log; beyond it only lines that name the scope are taken. */
 const queueIdsMax = 200_000
-/** A logger may be a little behind or ahead of us. */
-const slackMs = 60_000
+/**
+ * A stamp without a zone is read in the operator’s; a host may log in another, up to fourteen hours away. A line too many
+ * harms nobody, and what seems to come from the future is only such a line: the window is open at its end.
+ */
+const slackMs = 14 * 3_600_000
 
 export type Slice = {
   readonly bytes: Buffer
@@ -35,7 +38,6 @@ export type SliceOptions = {
   /** More names of the account. */
   readonly aliases: readonly string[]
   readonly since: Instant
-  readonly until: Instant
   readonly timeZone: string
   readonly signal: AbortSignal
 }
@@ -55,6 +57,13 @@ export function lineTest({ scope, aliases }: Pick<SliceOptions, 'scope' | 'alias
 // After the tag: `postfix/qmgr[12]: 4F3A1C0D9E: from=…`. Short ids are hexadecimal, long ones have no vowels.
 const queueId = /\]: ([0-9A-F]{5,17}|[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10,20}): /
 
+/** A pipe or a device would be waited for without end. @throws as the disk would. */
+async function writtenAt(path: string): Promise<Instant> {
+  const found = await stat(path)
+  if (!found.isFile()) throw Object.assign(new Error('no regular file'), { code: 'ENOTSUP' })
+  return found.mtimeMs
+}
+
 /** The log and what was rotated away from it, oldest first; those last written before the window are left out. */
 async function rotations(file: string, since: Instant): Promise<readonly string[]> {
   const folder = dirname(file)
@@ -66,7 +75,7 @@ async function rotations(file: string, since: Instant): Promise<readonly string[
   const dated = await Promise.all(
     entries.map(async entry => {
       const path = join(folder, entry)
-      const { mtimeMs } = await stat(path)
+      const mtimeMs = await writtenAt(path)
       return { path, mtimeMs, isPlain: entry === name }
     }),
   )
@@ -78,10 +87,10 @@ async function rotations(file: string, since: Instant): Promise<readonly string[
 
 /** @throws the disk's own error when the log is not there or may not be read. */
 export async function sliceLog(file: string, options: SliceOptions): Promise<Slice> {
-  const { since, until, signal } = options
+  const { since, signal } = options
   const files = await rotations(file, since)
   // A log that is configured and not there must not read as a quiet night.
-  if (!files.includes(file)) await stat(file)
+  if (!files.includes(file)) await writtenAt(file)
   const names = lineTest(options)
   const ids = new Set<string>()
   for (const each of files)
@@ -94,13 +103,13 @@ export async function sliceLog(file: string, options: SliceOptions): Promise<Sli
   const taken: string[] = []
   const counts = { bytes: 0, cut: 0, redacted: 0, undated: 0 }
   for (const each of files) {
-    const { writtenAt } = await readHead(each)
+    const { writtenAt: end } = await readHead(each)
     await lines(each, signal, line => {
       const id = queueId.exec(line)?.[1]
       if (!names(line) && (id === undefined || !ids.has(id))) return
-      const at = instantOf(reader.read(line, writtenAt))
+      const at = instantOf(reader.read(line, end))
       if (at === undefined) counts.undated += 1
-      else if (at < since || at > until + slackMs) return
+      else if (at < since - slackMs) return
       const clean = redact(line)
       if (counts.bytes + clean.length + 1 > sliceBytesMax) {
         counts.cut += 1

@@ -29,6 +29,7 @@ const secrets = [
 ]
 const hourMs = 3_600_000
 
+const tomorrow = () => new Date(Date.now() + 24 * hourMs).toISOString().slice(0, 10)
 const stamp = (hoursAgo: number) => new Date(Date.now() - hoursAgo * hourMs).toISOString()
 const line = (hoursAgo: number, text: string) => `${stamp(hoursAgo)} mx1 ${text}`
 
@@ -247,6 +248,10 @@ describe('a bundle of evidence', () => {
       owner: 'Asesoría',
       review: '2031-01-01',
     })
+    const foreseen = async (until: string) => (await estate.json(['forecast', '--until', until])).json.evidence
+    expect(await foreseen('1d')).toEqual([])
+    expect((await estate.cli(hold(tomorrow()), { env: ana })).exit).toBe(0)
+    expect(await foreseen('3d')).toEqual([{ day: tomorrow(), incident: id, why: 'legal-hold' }])
     expect((await estate.cli(['incident', 'unhold', id], { env: berta })).exit).toBe(3)
     expect((await estate.cli(['incident', 'unhold', id], { env: ana })).exit).toBe(3)
     expect((await estate.cli(['incident', 'unhold', id], { env: ana })).exit).toBe(3)
