@@ -62,6 +62,8 @@ export function createEvidenceKeeper({ engine, hosts, signal }: KeeperParts): Ev
 
   async function make(incident: Incident, actor: Actor, openMax: number): Promise<BundleRecord | null> {
     const { files, gaps } = await gather({ engine, hosts, incident, signal })
+    // What is cut short by the daemon's own end is no gap of a system: the next start collects.
+    if (signal.aborted) throw Object.assign(new Error('stopped'), { code: 'ECANCELED' })
     const open = gaps.filter(({ retry }) => retry).length
     if (open > openMax) return null
     const named = await Promise.all(

@@ -26,10 +26,12 @@ import { incidentView } from './incident-views.ts'
 export const windowMs = 3 * dayMs
 /** A host that has not answered by then is a gap, and asked again later. */
 const sourceMsMax = 30_000
-/** Logs of three busy days are read, not asked for. */
+/** Logs of three busy days and a register of years are read, not asked for. */
 const logMsMax = 300_000
 /** Rows of one listing; beyond it the number of what is left out is told. */
 const rowsMax = 20_000
+/** A name in the archive has a hundred characters. */
+const nameMax = 60
 /** Decisions that are explained one by one. */
 const explainedMax = 500
 
@@ -110,7 +112,7 @@ function sourcesOf({ engine, hosts, incident }: Collecting): readonly Source[] {
       source: 'manifests',
       read: async () => [await manifestsFile(engine, world, incident)],
     },
-    { ...quick, path: 'register', source: 'register', read: async () => registerFiles(engine, incident, since) },
+    { msMax: logMsMax, path: 'register', source: 'register', read: async () => registerFiles(engine, incident, since) },
     ...hosts.flatMap(host => hostSources(host, incident)),
     ...config.evidence.logs.map((file, index): Source => {
       const path = `logs/${index + 1}-${safeName(basename(file))}`
@@ -292,8 +294,6 @@ function pick(row: object, keys: readonly string[]): Json {
   return Object.fromEntries(Object.entries(row).filter(([key]) => keys.includes(key))) as Json
 }
 
+/** Two names that differ stay two: what an archive does not take is spelled by its number. */
 const safeName = (name: string) =>
-  name
-    .replaceAll(/[^A-Za-z0-9._-]/g, '_')
-    .replace(/^\./, '_')
-    .slice(0, 60)
+  name.replaceAll(/[^A-Za-z0-9._-]|^\./gu, character => `_${character.codePointAt(0)?.toString(16)}`).slice(0, nameMax)
