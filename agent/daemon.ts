@@ -5,6 +5,7 @@
 import type { Io } from './cli/io.ts'
 import { afterPass } from './control/after-pass.ts'
 import { authenticateCaller } from './control/caller.ts'
+import { createEvidenceKeeper } from './control/evidence-keeper.ts'
 import type { ImageKeeper } from './control/image-keeper.ts'
 import { createLivePolicy, type Decisions, type LivePolicy } from './control/live.ts'
 import { operations, runOperation } from './control/operations.ts'
@@ -62,6 +63,7 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
     keeper: parts.keeper,
     trusted: () => open.findings(config.operator.language).length === 0,
   })
+  const evidence = createEvidenceKeeper({ ...open, signal: stop.signal })
   const verifier = createVerifier({ ...open, daemon: { pid: process.pid } }, daemonActor, stop.signal)
   const control = await listenControl(controlSocketPath(config.stateFolder), dispatch, log)
   log.write('info', 'listening', {
@@ -113,7 +115,9 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
         if (changed && !told)
           log.write('warn', 'the configuration has changed: start again to use it', { config: config.file })
         told = changed
-        return afterPass(context, signal)
+        const failures = await afterPass(context, signal)
+        evidence.later()
+        return failures
       },
       isDue: () => {
         const { incidents } = engine.history
@@ -134,6 +138,7 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
     greet()
     await loop.ended
     await verifier.idle()
+    await evidence.idle()
   }
 
   /** For whoever started it in a terminal: where it listens, and what to try next. The log goes to standard error. */
@@ -153,6 +158,7 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
       ...open,
       random: parts.random,
       live: policy,
+      evidence,
       daemon: { pid: process.pid, startedAt },
       configurationChanged,
       signal: stop.signal,

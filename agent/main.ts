@@ -11,6 +11,7 @@ import type { CredentialStore, MailHost, Prober } from '../providers/provider.ts
 import { CommandFailure, exits, type Io } from './cli/io.ts'
 import type { Worlds } from './cli/worlds.ts'
 import { authenticateCaller } from './control/caller.ts'
+import { createEvidenceKeeper } from './control/evidence-keeper.ts'
 import { heldMailStore } from './control/held-mail.ts'
 import { createImageKeeper, imageFile, readKeptImage } from './control/image-keeper.ts'
 import { type Decisions, startDecisions } from './control/live.ts'
@@ -47,6 +48,9 @@ import { emptyHistory, foldEntry, type History } from './world/history.ts'
 import { joinWorld } from './world/world.ts'
 
 const day = (timeZone: string) => ({ today: dayOf(systemClock.now(), timeZone), timeZone })
+
+/** Collected again and again: not what the last of a full disk is kept for. */
+const isEvidence = (kind: string) => kind.startsWith('incident.evidence') || kind === 'incident.exported'
 
 const random = (bytes: number): Uint8Array => randomBytes(bytes)
 
@@ -103,7 +107,7 @@ async function openForWriting(config: AgentConfig, log: Log, mode: 'write' | 'se
     random,
     onEntry: entry => foldEntry(history, entry),
     // A full disk must not keep a suspension from being recorded (R17).
-    usesReserve: ({ kind }) => kind.startsWith('incident.'),
+    usesReserve: ({ kind }) => kind.startsWith('incident.') && !isEvidence(kind),
   })
   const opened = await openSystems(config.providers, mode, systemClock)
   const reader = createEstateReader(config.manifestsFolder)
@@ -271,11 +275,13 @@ export async function runLocally(
     await using open = changes ? await openForWriting(config, silentLog, 'write') : await openForReading(config)
     await open.engine.reload()
     const caller = authenticateCaller(open.engine, request)
+    const { signal } = new AbortController()
     return await runOperation(request.operation, request.args, {
       ...open,
+      evidence: createEvidenceKeeper({ ...open, signal }),
       caller,
       progress: () => {},
-      signal: new AbortController().signal,
+      signal,
       daemon: null,
       configurationChanged: async () => false,
       random,

@@ -191,6 +191,8 @@ export interface MailHost extends AsyncDisposable {
   examine?(signal: AbortSignal): Promise<readonly HostFinding[]>
   /** Live sessions of a scope by user name; absent where the host keeps none. */
   sessions?(scope: HoldScope, signal: AbortSignal): Promise<ReadonlyMap<string, number>>
+  /** Whose sessions of a scope `close` ended last, as far as this process remembers; ms since 1970. Asks nobody. */
+  sessionsEnded?(scope: HoldScope): readonly { readonly user: string; readonly sessions: number; readonly at: number }[]
   /** What of a scope waits in its queue, held or not, without content; absent where the host has none. */
   messages?(scope: HoldScope, signal: AbortSignal): Promise<readonly QueuedMessage[]>
   /** Closes every login of a domain by one line, beside the directory; absent where the host has no such file. */

@@ -1,12 +1,17 @@
 /**
  * `forecast`: what ends in the days to come. Papers from manifests alone, no daemon and no network; stages of a release and
- * probations from the register, where there is one.
+ * probations, and what becomes of evidence, from the register, where there is one.
  */
 import { existsSync } from 'node:fs'
 import { type Day, dayOf, isDay } from '../core/clock.ts'
 import { formatPlace, toDiagnosticJson, wordsOf } from '../core/messages.ts'
+import { applyEvidenceEntry, emptyEvidence } from '../incident/evidence.ts'
+import { applyEntry, emptyIncidents } from '../incident/lifecycle.ts'
 import { type Foreseen, forecast, forecastDaysMax } from '../manifest/forecast.ts'
 import { createEstateReader } from '../manifest/load.ts'
+import type { AgentConfig } from '../model/world.ts'
+import { formatFailure, RegisterFailure } from '../register/failure.ts'
+import { listEntries } from '../register/offline.ts'
 import { call, type LocalRunner, loadConfig, progressOf } from './call.ts'
 import type { Options } from './declare.ts'
 import { CommandFailure, exits, type Io } from './io.ts'
@@ -30,11 +35,15 @@ export async function forecastCommand(
   const foreseen = await forecast(reader, { today, until, timeZone }, done => tell(done, days))
   const known = existsSync(config.storeFile) ? await call(io, local, options, 'incident.list', { all: true }) : null
   const incidents = endingsOf(known?.json ?? {}, timeZone).filter(({ day }) => day <= until)
+  const kept = await keptEvidence(io, config, until)
   if (io.json) {
     const findings = foreseen.map(({ day, diagnostic }) => ({ day, ...toDiagnosticJson(diagnostic, io.language) }))
-    io.out(JSON.stringify({ version: 1, today, until, findings, incidents }, null, 2))
-  } else io.out([...incidents.map(one => endingLine(io, one)), ...linesOf(io, today, until, foreseen)])
-  return foreseen.length + incidents.length > 0 ? exits.pending : exits.done
+    io.out(JSON.stringify({ version: 1, today, until, findings, incidents, evidence: kept }, null, 2))
+  } else {
+    io.out([...incidents.map(one => endingLine(io, one)), ...linesOf(io, today, until, foreseen)])
+    for (const { day, incident, why } of kept) io.out(io.paint('warn', `${day}  ${io.say(whys[why], { incident })}`))
+  }
+  return foreseen.length + incidents.length + kept.length > 0 ? exits.pending : exits.done
 }
 
 /** What ends or begins by itself; in order. `what`: `probation`, or the stage of a release. */
@@ -61,6 +70,39 @@ function endingLine({ say }: Io, { day, incident, what }: IncidentEnding): strin
   return what === 'probation'
     ? say('forecastProbation', { day, incident: printable(incident) })
     : say('forecastStage', { day, incident: printable(incident), stage: printable(what) })
+}
+
+type Kept = { readonly day: Day; readonly incident: string; readonly why: 'legal-hold' | 'retention' }
+const whys = { 'legal-hold': 'forecastLegalHold', retention: 'forecastEvidence' } as const
+
+/**
+ * Legal holds to be reviewed until then, and evidence that is older than it has to be kept; what is under a hold is not
+ * named as old. Read from the register as it stands; nothing is removed by anybody but a person.
+ */
+async function keptEvidence(io: Io, config: AgentConfig, until: Day): Promise<readonly Kept[]> {
+  const { storeFile, operator, evidence } = config
+  if (!existsSync(storeFile)) return []
+  let incidents = emptyIncidents
+  let book = emptyEvidence
+  try {
+    for await (const entry of listEntries(storeFile)) {
+      incidents = applyEntry(incidents, entry)
+      book = applyEvidenceEntry(book, entry)
+    }
+  } catch (error) {
+    if (!(error instanceof RegisterFailure)) throw error
+    // What the manifests say is still true without it.
+    io.err(formatFailure(error, io.language))
+    return []
+  }
+  const reviews = [...book.holds].map(([incident, { review: day }]): Kept => ({ day, incident, why: 'legal-hold' }))
+  const old = [...book.bundles.keys()].flatMap((id): Kept[] => {
+    const ended = incidents.byId.get(id)?.ended
+    if (ended == null || evidence.keepDays === null || book.holds.has(id)) return []
+    const day = dayAfter(dayOf(ended.at, operator.timeZone), evidence.keepDays)
+    return [{ day, incident: id, why: 'retention' }]
+  })
+  return [...reviews, ...old].filter(({ day }) => day <= until).toSorted((a, b) => (a.day < b.day ? -1 : 1))
 }
 
 /** `30d`, or a day. */

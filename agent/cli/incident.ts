@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import { sha256 } from '../core/digest.ts'
 import { call, finish, type LocalRunner } from './call.ts'
 import { type Act, collect, type Declare, type Options } from './declare.ts'
+import { evidenceCommands } from './evidence.ts'
 import { CommandFailure, exits, type Io, readNamed, wholeNumber } from './io.ts'
 import { renderHandover } from './render-handover.ts'
 import { renderHeldMail, renderPurge } from './render-held-mail.ts'
@@ -163,4 +164,5 @@ export function incidentCommands(program: Command, declare: Declare, act: Act, i
   act(declare(parent, 'annul <id>', io.say('incidentAnnul')).requiredOption('--reason <text>'), ([id], options) =>
     run('incident.annul', { id, reason: options['reason'] }, options),
   )
+  evidenceCommands(parent, declare, act, io, local)
 }

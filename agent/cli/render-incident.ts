@@ -111,6 +111,21 @@ function probationLines(json: Json, say: Say): string[] {
   ]
 }
 
+function evidenceLines(json: Json, say: Say): string[] {
+  const bundles = (json['evidence'] ?? []) as readonly Json[]
+  const hold = json['legalHold'] as Json | null | undefined
+  const values = (row: Json, keys: readonly string[]) => Object.fromEntries(keys.map(key => [key, text(row[key])]))
+  return [
+    ...bundles.map(one =>
+      say('showEvidence', {
+        ...values(one, ['version', 'files', 'gaps']),
+        manifest: text(one['manifest']).slice(0, 12),
+      }),
+    ),
+    ...(hold == null ? [] : [say('showLegalHold', values(hold, ['owner', 'review', 'reason']))]),
+  ]
+}
+
 export function renderIncident(json: Json, say: Say, paint: Paint): string[] {
   if (json['needsSecond'] === true) return [paint('warn', say('needsSecond'))]
   if (json['id'] === undefined) return [say('done')]
@@ -126,6 +141,7 @@ export function renderIncident(json: Json, say: Say, paint: Paint): string[] {
     ...leverLines(json, say, paint),
     ...reports.map(report => reportLine(report, say)),
     ...actions.map(action => actionLine(action, say)),
+    ...evidenceLines(json, say),
     ...stageLines(json, say),
     ...probationLines(json, say),
     ...(json['release'] == null && json['end'] === null && missing.length > 0

@@ -1,6 +1,7 @@
 /** The words of the command line, in both languages. One typed table: a key without its twin does not compile. */
 import type { Language } from '../model/entity.ts'
 import { diffEn, diffEs } from './texts-diff.ts'
+import { evidenceEn, evidenceEs } from './texts-evidence.ts'
 import { replayEn, replayEs } from './texts-replay.ts'
 
 /** `{name}` is a value; `{name:one|many}` is the word that fits its number. */
@@ -346,6 +347,7 @@ const en = {
   importLeftUnknown: 'not known',
   ...diffEn,
   ...replayEn,
+  ...evidenceEn,
 } as const
 
 type Texts = { readonly [key in keyof typeof en]: string }
@@ -694,6 +696,7 @@ const es: Texts = {
   importLeftUnknown: 'no se conoce',
   ...diffEs,
   ...replayEs,
+  ...evidenceEs,
 }
 
 export type TextKey = keyof typeof en

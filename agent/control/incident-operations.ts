@@ -27,7 +27,7 @@ import type { Acceptance } from '../plan/guards.ts'
 import { generatePassword, hashPassword } from '../standards/password.ts'
 import { afterPass, closeAtOnce } from './after-pass.ts'
 import { blastRadius } from './blast-radius.ts'
-import { incidentSummaries, incidentView } from './incident-views.ts'
+import { evidenceView, incidentSummaries, incidentView } from './incident-views.ts'
 import type { Operation, OperationContext, OperationRow } from './operation.ts'
 import type { OperationResult } from './protocol.ts'
 import { diagnosticsView, refuse, refusedResult } from './views.ts'
@@ -137,6 +137,11 @@ export async function carryOut(
   // Doors first: a witness on a disk that hangs must not keep them open. The answer waits for both, within reason.
   const { trouble, beside } = moves ? await moveDoors(result, context) : unmoved
   const witnessed = await within(witnessMsMax, witness())
+  // Never before the levers were asked. The daemon collects beside the answer; a command by itself ends after it.
+  if (moves) {
+    context.evidence.later()
+    if (context.daemon === null) await context.evidence.idle()
+  }
   const incident = result.incident === null ? undefined : engine.history.incidents.byId.get(result.incident)
   return {
     exit: trouble === undefined ? result.exit : 1,
@@ -253,7 +258,8 @@ const show: Operation = async (args, { engine, caller }) => {
   const incident = byId.get(id)
   if (incident === undefined)
     return refuse(65, 'E-INCIDENT-UNKNOWN', { incident: id }, caller.language, suggest(id, byId.keys()))
-  return { exit: 0, json: { version: 1, ...incidentView(incident, engine.parts.clock.now()) } }
+  const json = { ...incidentView(incident, engine.parts.clock.now()), ...evidenceView(engine, id) }
+  return { exit: 0, json: { version: 1, ...json } }
 }
 
 type Attachment = { readonly name: string; readonly digest: string; readonly base64: string }

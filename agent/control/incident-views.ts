@@ -73,6 +73,19 @@ function releaseView(release: StagedRelease, ended: Incident['ended']): Record<s
   return { by: release.by, at: formatInstant(release.at), stages: [...opened, ...later] }
 }
 
+/** Bundles of evidence and the legal hold. */
+export function evidenceView(engine: Engine, id: string): Record<string, unknown> {
+  const { bundles, holds } = engine.history.evidence
+  const hold = holds.get(id)
+  return {
+    evidence: (bundles.get(id) ?? []).map(({ at, ...bundle }) => ({ ...bundle, at: formatInstant(at) })),
+    legalHold:
+      hold === undefined
+        ? null
+        : { owner: hold.owner, reason: hold.reason, review: hold.review, by: hold.by, at: formatInstant(hold.at) },
+  }
+}
+
 export function incidentSummaries(engine: Engine, all: boolean): readonly Record<string, unknown>[] {
   return [...engine.history.incidents.byId.values()]
     .filter(({ ended }) => all || ended === null)

@@ -6,6 +6,7 @@ import type { DomainName } from '../model/name.ts'
 import type { Courier } from '../notify/courier.ts'
 import type { Engine } from '../reconcile/engine.ts'
 import type { Actor, Stored } from '../register/register.ts'
+import type { EvidenceKeeper } from './evidence-keeper.ts'
 import type { LivePolicy } from './live.ts'
 import type { OperationResult } from './protocol.ts'
 
@@ -30,6 +31,7 @@ export type OperationContext = {
   readonly daemon: { readonly pid: number; readonly startedAt: string } | null
   readonly live: LivePolicy | null
   readonly hosts: readonly MailHost[]
+  readonly evidence: EvidenceKeeper
   readonly prober: Prober
   /** Sentences about a register that does not verify; empty when it does. */
   readonly findings: (language: Language) => readonly string[]

@@ -16,6 +16,7 @@ import { planAgeMaxMs } from '../plan/plan.ts'
 import { formatFailure, RegisterFailure } from '../register/failure.ts'
 import { adoptionOperations } from './adoption-operations.ts'
 import { afterPass } from './after-pass.ts'
+import { evidenceOperations } from './evidence-operations.ts'
 import { heldMailOperations } from './held-mail-operations.ts'
 import { importOperations } from './import-operations.ts'
 import { incidentOperations } from './incident-operations.ts'
@@ -265,6 +266,7 @@ export const operations: ReadonlyMap<string, OperationRow> = new Map<string, Ope
   ...importOperations,
   ...incidentOperations,
   ...heldMailOperations,
+  ...evidenceOperations,
   ...peopleOperations,
 ])
 

@@ -12,6 +12,8 @@ type Permission = 'anyone' | readonly string[]
 const closers = ['local', 'sysadmin', 'responder', 'security-lead'] as const
 const counter = ['gau-agent', 'responder', 'security-lead'] as const
 const pair = ['responder', 'security-lead'] as const
+/** An export changes nothing but the record of who took what. */
+const exporters = ['responder', 'security-lead', 'auditor'] as const
 const keepers = ['local', 'sysadmin', 'security-lead'] as const
 
 export const permissions: Readonly<Record<string, Permission>> = {
@@ -41,6 +43,11 @@ export const permissions: Readonly<Record<string, Permission>> = {
   'incident.duplicate': pair,
   'incident.acknowledge': pair,
   'incident.close': pair,
+  'incident.evidence': pair,
+  'incident.evidence.export': exporters,
+  'incident.export': exporters,
+  'incident.hold': pair,
+  'incident.unhold': pair,
   withdraw: ['security-lead'],
   'token.list': 'anyone',
   'token.create': keepers,

@@ -25,6 +25,7 @@ export const failpoints = [
   'suspend.beforeDeclared',
   'suspend.afterDeclared',
   'notify.afterSpool',
+  'evidence.beforeEntry',
 ] as const
 export type Failpoint = (typeof failpoints)[number]
 

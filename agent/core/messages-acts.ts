@@ -203,6 +203,48 @@ export const actMessages = {
     'The lessons are missing',
     'An incident is closed with what was learned: --lessons with words, up to 2000 characters, or the name of a document.',
   ),
+  'E-EVIDENCE-STORE': message(
+    'La evidencia no se pudo guardar',
+    '{incident}: el almacén de evidencia dice {why}. Mire el disco de la carpeta de estado y repita.',
+    'The evidence could not be kept',
+    '{incident}: the evidence store says {why}. Look at the disk of the state folder and try again.',
+  ),
+  'E-EVIDENCE-NONE': message(
+    'No hay tal evidencia',
+    '{incident}: esa recogida no existe. Véalas con: mailwarden incident show {incident}; recoja con: mailwarden incident evidence {incident}.',
+    'There is no such evidence',
+    '{incident}: there is no such bundle. See them with: mailwarden incident show {incident}; collect with: mailwarden incident evidence {incident}.',
+  ),
+  'E-HANDOVER-FORMAT': message(
+    'Formato desconocido',
+    '«{word}» no es un formato de entrega. Son: {known}.',
+    'Unknown format',
+    '"{word}" is no format of a hand-over. They are: {known}.',
+  ),
+  'E-LEGAL-HOLD': message(
+    'La conservación legal está incompleta',
+    '{incident}: hacen falta responsable, motivo y día de revisión: --owner, --reason, --review AAAA-MM-DD.',
+    'The legal hold is incomplete',
+    '{incident}: it needs owner, reason and review day: --owner, --reason, --review YYYY-MM-DD.',
+  ),
+  'E-LEGAL-HOLD-NONE': message(
+    'No hay conservación legal',
+    '{incident} no la tiene: no hay nada que terminar.',
+    'There is no legal hold',
+    '{incident} has none: there is nothing to end.',
+  ),
+  'M-LEGAL-HOLD': message(
+    'Conservación legal',
+    '{incident}: se revisa el {review}.',
+    'Legal hold',
+    '{incident}: to be reviewed on {review}.',
+  ),
+  'M-LEGAL-HOLD-ENDED': message(
+    'Conservación legal terminada',
+    '{incident}: su evidencia sigue las reglas de siempre.',
+    'Legal hold ended',
+    '{incident}: its evidence follows the usual rules.',
+  ),
   'W-BREAK-GLASS': message(
     'Sin token personal',
     'Suspendió {person}, sin token personal. Queda anotado y se avisa a seguridad.',

@@ -72,6 +72,8 @@ export type Act =
   | 'duplicate'
   | 'close'
   | 'acknowledge'
+  | 'evidence'
+  | 'hold'
 
 /** The table of mission section 10, as far as incidents go. `release` and `annul` tell the two roles apart themselves. */
 export const permitted: Readonly<Record<Act, readonly string[]>> = {
@@ -89,6 +91,8 @@ export const permitted: Readonly<Record<Act, readonly string[]>> = {
   duplicate: ['responder', 'security-lead'],
   close: ['responder', 'security-lead'],
   acknowledge: ['responder', 'security-lead'],
+  evidence: ['responder', 'security-lead'],
+  hold: ['responder', 'security-lead'],
 }
 
 /** Longer texts are papers, and papers are attached, not typed. */

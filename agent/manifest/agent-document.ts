@@ -95,6 +95,10 @@ function resolveSpec(findings: Findings, sheet: Sheet, spec: AgentSpec, file: st
       }),
     },
     modes: spec.modes ?? {},
+    evidence: {
+      logs: (spec.evidence?.logs ?? []).map(file => resolve(at.folder, file)),
+      keepDays: spec.evidence?.keepDays ?? null,
+    },
     schedule: resolveSchedule(at, spec),
     limits: { ...defaults.limits, ...spec.limits },
     incidents: {

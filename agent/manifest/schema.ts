@@ -442,6 +442,28 @@ export const AgentSpec = closed(
       ),
     ),
     modes: Type.Optional(ModesSpec),
+    evidence: Type.Optional(
+      closed(
+        {
+          logs: Type.Optional(
+            Type.Array(
+              text('A mail log that this host can read, with what was rotated beside it.', '/var/log/mail.log'),
+              {
+                maxItems: 50,
+              },
+            ),
+          ),
+          keepDays: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              maximum: 36_500,
+              description: 'Days after the end of an incident; then forecast names its evidence. Nothing removes it.',
+            }),
+          ),
+        },
+        'What is collected when an incident is declared, and how long it is kept.',
+      ),
+    ),
     schedule: Type.Optional(
       closed(
         {

@@ -57,6 +57,12 @@ export type AgentConfig = {
   readonly listen: { readonly policy: readonly PolicyAddress[] }
   /** Mode of each live policy; what is absent enforces. */
   readonly modes: Modes
+  readonly evidence: {
+    /** Mail logs; what was rotated away from each is found beside it. */
+    readonly logs: readonly string[]
+    /** Days after the end of an incident; null: nobody set a limit. Nothing is ever removed by itself. */
+    readonly keepDays: number | null
+  }
   readonly schedule: { readonly reconcile: string; readonly audit: string }
   readonly limits: {
     readonly deletes: number

@@ -128,6 +128,23 @@ export async function proveEntry(
   })
 }
 
+/** The same for many entries at once, all against one head, with their personal parts where they stand. */
+export async function proveEntries(place: StorePlace, indexes: ReadonlySet<number>): Promise<readonly EntryProof[]> {
+  const publicKey = await takePublicKey(place)
+  return inStore(place.file, async db => {
+    const { leafAt, signed } = await readTree(db, publicKey)
+    const proofs: EntryProof[] = []
+    for (const index of [...indexes].toSorted((a, b) => a - b)) {
+      const [raw] = entryPages(db, index).next().value ?? []
+      const entry = raw?.index !== index || raw.bytes === null ? undefined : parsePublic(raw.bytes)
+      if (raw === undefined || entry === undefined)
+        throw new RegisterFailure('not-found', `The register has no entry ${index}.`)
+      proofs.push(proveInclusion(entry, raw.personal, leafAt, signed))
+    }
+    return proofs
+  })
+}
+
 /** That the register of `size` entries is the beginning of the present one. */
 export async function proveConsistency(place: StorePlace, size: number): Promise<GrowthProof> {
   const publicKey = await takePublicKey(place)

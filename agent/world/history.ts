@@ -5,6 +5,7 @@
 import { assert } from '../core/assert.ts'
 import { type Instant, parseInstant } from '../core/clock.ts'
 import type { Digest } from '../core/digest.ts'
+import { applyEvidenceEntry, type EvidenceBook, emptyEvidence } from '../incident/evidence.ts'
 import type { HeldMessage, KnownHeld } from '../incident/incident.ts'
 import { applyEntry as applyIncidentEntry, emptyIncidents, type Incidents, openHolds } from '../incident/lifecycle.ts'
 import { applyTokenEntry, emptyTokens, type Tokens } from '../incident/people.ts'
@@ -45,6 +46,7 @@ export type History = {
   /** By mail host, then by `heldKey`. */
   readonly heldMail: Map<string, Map<string, KnownHeld>>
   incidents: Incidents
+  evidence: EvidenceBook
   tokens: Tokens
   /** Newest completed run, for `status`. */
   lastRun: { readonly at: string; readonly applied: number; readonly failed: number } | null
@@ -82,6 +84,7 @@ export function emptyHistory(): History {
     deletes: [],
     heldMail: new Map(),
     incidents: emptyIncidents,
+    evidence: emptyEvidence,
     tokens: emptyTokens,
     lastRun: null,
     lastVerification: null,
@@ -142,6 +145,7 @@ export function foldEntry(history: History, entry: Stored): void {
       break
   }
   history.incidents = applyIncidentEntry(history.incidents, entry)
+  history.evidence = applyEvidenceEntry(history.evidence, entry)
   history.tokens = applyTokenEntry(history.tokens, entry)
 }
 

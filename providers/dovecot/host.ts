@@ -35,13 +35,25 @@ const firstWaitMs = 10
 
 type Session = { readonly user: string; readonly process: string }
 
+/** People whose sessions were ended, remembered for evidence; the oldest give way. */
+const endedMax = 10_000
+
 export function openDovecot({ name, doveadm: access, clock }: DovecotOptions): DovecotHost {
   const doveadm = 'url' in access ? doveadmByHttp(access) : doveadmByCommand(access)
   const doors: readonly MailDoor[] = ['sessions', 'caches']
   const { target } = doveadm
+  const ended = new Map<string, { readonly sessions: number; readonly at: number }>()
 
   async function ask(command: DoveadmCommand, signal: AbortSignal): Promise<Answer | undefined> {
     return (await doveadm.call([command], signal))[0]
+  }
+
+  function remember(sessions: readonly Session[]): void {
+    for (const [user, own] of Map.groupBy(sessions, session => session.user)) {
+      ended.delete(user)
+      ended.set(user, { sessions: own.length, at: clock.now() })
+    }
+    for (const user of ended.keys()) if (ended.size > endedMax) ended.delete(user)
   }
 
   async function observe(scope: HoldScope, asked: readonly MailDoor[], signal: AbortSignal): Promise<DoorState[]> {
@@ -66,12 +78,16 @@ export function openDovecot({ name, doveadm: access, clock }: DovecotOptions): D
         states.push({ door: 'caches', open: null, held: 0 })
       }
       if (asked.includes('sessions')) {
-        const open = await endSessions(doveadm, { scope, clock, signal })
+        const open = await endSessions(doveadm, { scope, clock, signal, seen: remember })
         states.push({ door: 'sessions', open, held: 0 })
       }
       return states
     },
     open: (scope, asked, signal) => observe(scope, asked, signal),
+    sessionsEnded(scope) {
+      const inScope = scopeTest(scope)
+      return [...ended].filter(([user]) => inScope(user)).map(([user, seen]) => ({ user, ...seen }))
+    },
     async sessions(scope, signal) {
       const counts = new Map<string, number>()
       for (const { user } of await listSessions(doveadm, scope, signal)) counts.set(user, (counts.get(user) ?? 0) + 1)
@@ -120,15 +136,22 @@ async function list(doveadm: Doveadm, mask: string | null, signal: AbortSignal):
   })
 }
 
-type Ending = { readonly scope: HoldScope; readonly clock: Clock; readonly signal: AbortSignal }
+type Ending = {
+  readonly scope: HoldScope
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  /** Told once of the sessions that are about to be ended. */
+  readonly seen: (sessions: readonly Session[]) => void
+}
 
 /** @returns how many still live. */
-async function endSessions(doveadm: Doveadm, { scope, clock, signal }: Ending): Promise<number> {
+async function endSessions(doveadm: Doveadm, { scope, clock, signal, seen }: Ending): Promise<number> {
   const inScope = scopeTest(scope)
   let waitMs = firstWaitMs
   for (let round = 1; ; round += 1) {
     const all = await list(doveadm, null, signal)
     const ours = all.filter(({ user }) => inScope(user))
+    if (round === 1) seen(ours)
     if (ours.length === 0 || round === roundsMax) return ours.length
     const masks = masksToKick(scope, all)
     if (masks.length > 0) await kick(doveadm, masks, signal)

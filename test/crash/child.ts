@@ -1,5 +1,6 @@
 /** One pass over a folder, to be killed at the failpoint that the environment names: `child.ts FOLDER reconcile|SCOPE`. */
 import { afterPass } from '../../agent/control/after-pass.ts'
+import { createEvidenceKeeper } from '../../agent/control/evidence-keeper.ts'
 import { runOperation } from '../../agent/control/operations.ts'
 import { silentLog } from '../../agent/core/log.ts'
 import { systemClock } from '../../agent/core/system-clock.ts'
@@ -31,6 +32,7 @@ const context = {
   credentials: open.credentials,
   courier,
   hosts: [],
+  evidence: createEvidenceKeeper({ engine: open.engine, hosts: [], signal }),
   prober: createProber(open.config.verify, systemClock),
   verifyLater: () => {},
   caller: { actor: { person: 'ana', role: 'responder' }, token, refused: false, language: 'en' as const },
