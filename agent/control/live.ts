@@ -10,7 +10,7 @@ import type { Json } from '../core/digest.ts'
 import type { Log } from '../core/log.ts'
 import type { PolicyCounters } from '../decision/counters.ts'
 import type { Decision } from '../decision/decide.ts'
-import { buildImage } from '../decision/image.ts'
+import { buildImage, isSameImage, type SnapshotImage } from '../decision/image.ts'
 import type { Told } from '../decision/messages.ts'
 import { type PolicyService, startPolicyService } from '../decision/service.ts'
 import { openHolds } from '../incident/lifecycle.ts'
@@ -117,10 +117,14 @@ export async function createLivePolicy(parts: {
 }): Promise<LivePolicy> {
   const { engine, keeper, trusted } = parts
   const { service, recorder, addresses, listen } = parts.decisions
+  /** What the thread decides by; undefined before it was shown anything. */
+  let shown: SnapshotImage | null | undefined
   const policy = {
     addresses,
     refresh() {
       const image = trusted() ? buildImage(engine.world()) : null
+      if (image !== null && shown != null && isSameImage(shown, image)) return
+      shown = image
       service.show(image)
       keeper.keep(image, engine.history.size)
     },
@@ -129,7 +133,11 @@ export async function createLivePolicy(parts: {
       if (!touchesHolds) return
       // A withdrawal and a probation change more than holds; they are rare, and the rebuild is done before the answer.
       if (!trusted() || entries.some(({ kind }) => rebuilding.has(kind))) policy.refresh()
-      else service.hold(openHolds(engine.history.incidents))
+      else {
+        const holds = openHolds(engine.history.incidents)
+        service.hold(holds)
+        if (shown != null) shown = { ...shown, holds }
+      }
     },
     ask: (request: PolicyRequest) => service.ask(request),
     counters: () => service.counters(),

@@ -239,3 +239,14 @@ export function placeAt({ rows, files }: Book, mailbox: number, setting?: Placed
   if (packed === 0) return undefined
   return { file: files[rows[at + 2]!] ?? '', line: packed >>> columnBits, column: packed & columnMax }
 }
+
+export function isSameBook(one: Book, other: Book): boolean {
+  if (one.addresses !== other.addresses || one.mailboxes !== other.mailboxes) return false
+  if (one.files.length !== other.files.length || one.files.some((file, at) => file !== other.files[at])) return false
+  return (['slots', 'entries', 'text', 'rows'] as const).every(part => {
+    const [a, b] = [one[part], other[part]].map(({ buffer, byteOffset, byteLength }) =>
+      Buffer.from(buffer, byteOffset, byteLength),
+    )
+    return a!.equals(b!)
+  })
+}

@@ -2,7 +2,6 @@
  * The tables that live decisions look things up in: opened from an image whole, immutable, and swapped in at once. Holds
  * stand apart, so that a suspension flips them without building the rest again (contract section 6). Pure.
  */
-import type { Instant } from '../core/clock.ts'
 import type { PolicyName } from '../manifest/schema.ts'
 import type { CountryTable } from '../model/country.ts'
 import type { Exception, Language } from '../model/entity.ts'
@@ -15,7 +14,6 @@ import { buildNetworkSet, buildPrefixTable, type NetworkSet, type PrefixTable } 
 import type { DomainRow, HoldTable, InstitutionRow } from './tables.ts'
 
 export type Snapshot = {
-  readonly builtAt: Instant
   readonly language: Language
   readonly timeZone: string
   readonly domains: ReadonlyMap<string, DomainRow>
@@ -46,13 +44,12 @@ export function buildSnapshot(world: World): Snapshot {
 
 /** Costs as much as there are domains and institutions, whatever the number of accounts. */
 export function openSnapshot(image: SnapshotImage): Snapshot {
-  const { builtAt, language, timeZone, book, exceptions, modes, limits, national } = image
+  const { language, timeZone, book, exceptions, modes, limits, national } = image
   const institutions = image.institutions.map(toRow)
   const domainRows = image.domains.map(({ institution, ...domain }): DomainRow => {
     return { ...domain, institution: institutions[institution]! }
   })
   return {
-    builtAt,
     language,
     timeZone,
     domains: new Map(domainRows.map(row => [row.name, row])),
