@@ -164,6 +164,8 @@ export type StatusView = {
     readonly detail: string | null
   }[]
   readonly register: { readonly size: number; readonly trusted: boolean; readonly findings: readonly string[] }
+  /** Of the last day; absent from an older daemon. */
+  readonly signals?: readonly { readonly code: string; readonly level: string; readonly subject: string | null }[]
   readonly lastVerification: { readonly at: string; readonly probes: number; readonly asWanted: number } | null
   readonly daemon: { readonly pid: number } | null
   readonly configuration: { readonly file: string; readonly changed: boolean }
@@ -202,6 +204,7 @@ export function renderStatus(view: StatusView, say: Say, paint: Paint): string[]
     ...view.providers.map(
       provider => `${provider.name}: ${provider.target} ${provider.ok ? 'ok' : paint('remove', provider.detail ?? '')}`,
     ),
+    ...signalLines(view, say),
     ...(view.lastVerification === null ? [] : [say('verifiedLast', view.lastVerification)]),
     say('registerLine', { size: view.register.size, trust }),
     view.daemon === null ? say('daemonDown') : say('daemonUp', { pid: view.daemon.pid }),
@@ -264,5 +267,19 @@ export function renderExplain(view: ExplainView, say: Say, paint: Paint): string
     ...table(rows).map(line => `  ${line}`),
     ...because.map(text => `${say('source')} ${printable(text)}`),
     ...(view.country ? [countryLine(view.country, say)] : []),
+  ]
+}
+
+const signalsShown = 5
+
+/** The newest first; whoever needs all of them asks for JSON. */
+function signalLines({ signals = [] }: StatusView, say: Say): string[] {
+  const more = signals.length - signalsShown
+  return [
+    ...signals
+      .slice(-signalsShown)
+      .toReversed()
+      .map(({ code, level, subject }) => say('signalLine', { code, level, subject: printable(subject ?? '-') })),
+    ...(more > 0 ? [say('signalMore', { count: more })] : []),
   ]
 }

@@ -5,7 +5,7 @@
  */
 
 import { ProviderFailure } from '../../providers/provider.ts'
-import { type Clock, formatInstant } from '../core/clock.ts'
+import { type Clock, formatInstant, type Instant } from '../core/clock.ts'
 import type { Json } from '../core/digest.ts'
 import type { Log } from '../core/log.ts'
 import type { PolicyCounters } from '../decision/counters.ts'
@@ -13,6 +13,7 @@ import type { Decision } from '../decision/decide.ts'
 import { buildImage, isSameImage, type SnapshotImage } from '../decision/image.ts'
 import type { Told } from '../decision/messages.ts'
 import { type PolicyService, startPolicyService } from '../decision/service.ts'
+import { createSignals, type Sign, type Signal, windowMs } from '../decision/signals.ts'
 import { openHolds } from '../incident/lifecycle.ts'
 import type { AgentConfig } from '../model/world.ts'
 import type { Engine } from '../reconcile/engine.ts'
@@ -27,6 +28,8 @@ import { startUsageKeeper, type UsageKeeper, usageFile } from './usage-keeper.ts
 const recordMs = 5_000
 /** A flood of refusals is counted, not listed: the register is no place for an attacker to write in. */
 const recordedMax = 100
+/** Of signals, in one of those batches. */
+const raisedMax = 50
 
 export type LivePolicy = Projection & {
   readonly addresses: () => readonly string[]
@@ -80,13 +83,25 @@ export function startDecisions(parts: {
     onThrown: error => log.write('error', 'a policy threw; the connection was closed', { error }),
     onEnded: parts.fail,
   })
+  const signals = createSignals()
+  const watch = (code: Sign['code'], { login, clientAddress: client }: PolicyRequest) => {
+    if (login === '') return
+    for (const signal of signals.note({ code, login, client }, parts.clock.now())) {
+      const { subject, ...told } = signal
+      log.write('warn', 'signal', { ...told, subject })
+      recorder.raise(signal)
+    }
+  }
   const note = ({ decision, request }: Told) => {
+    if (decision.missed === true) return watch('SIG-UNKNOWN-RECIPIENTS', request)
     if (decision.effect === 'dunno') return log.write('info', 'observed', { verdicts: decision.verdicts })
     const { id, effect, reason: policy } = decision
     const { sender, recipient, login, clientAddress: client } = request
     const refusal = { id, policy, effect, login, sender, recipient, client }
     log.write('info', 'refused', refusal)
     recorder.add(refusal)
+    const code = signOf[policy]
+    if (code !== undefined) watch(code, request)
   }
   return {
     service,
@@ -104,6 +119,13 @@ export function startDecisions(parts: {
       await recorder.close()
     },
   }
+}
+
+/** What a refusal of a login is a sign of. */
+const signOf: Readonly<Partial<Record<string, Sign['code']>>> = {
+  'off-network': 'SIG-OFF-LAN',
+  rate: 'SIG-RATE',
+  'scope-send': 'SIG-SCOPE',
 }
 
 const rebuilding: ReadonlySet<string> = new Set(['service.withdrawn', 'service.restored'])
@@ -170,16 +192,31 @@ async function listenOn(
 
 export type Recorder = {
   add(refusal: Refusal): void
+  raise(signal: Signal): void
   count(more: number): void
   /** What waited until there was a register to write to is written, too. */
   attach(register: Pick<Engine, 'append'>): void
   close(): Promise<void>
 }
 
+/** Whom it is of stands apart, so that it can be erased. */
+function signalEntries(signals: readonly Signal[], now: Instant) {
+  return signals.map(({ code, level, count, at, subject }) => ({
+    kind: 'signal.raised',
+    actor: daemonActor,
+    at: formatInstant(now),
+    subject: 'policy',
+    rule: 'S37',
+    facts: { code, level, count, since: formatInstant(at - windowMs) },
+    personal: { subject },
+  }))
+}
+
 /** Puts refusals on record, some seconds' worth in one entry. */
 function createRecorder({ log, clock }: { log: Log; clock: Clock }): Recorder {
   let engine: Pick<Engine, 'append'> | null = null
   let waiting: Refusal[] = []
+  let raised: Signal[] = []
   let uncounted = 0
   let recording: Promise<void> | null = null
   const stop = new AbortController()
@@ -189,7 +226,9 @@ function createRecorder({ log, clock }: { log: Log; clock: Clock }): Recorder {
     if (engine === null) return
     const refusals = waiting
     const more = uncounted
+    const signals = raised
     waiting = []
+    raised = []
     uncounted = 0
     recording = null
     const facts = { decisions: refusals.map(({ id, policy, effect }) => ({ id, policy, effect })), more }
@@ -202,8 +241,9 @@ function createRecorder({ log, clock }: { log: Log; clock: Clock }): Recorder {
       facts,
       personal: { decisions: refusals as unknown as Json },
     }
+    const refused = refusals.length + more > 0 ? [entry] : []
     await engine
-      .append([entry])
+      .append([...refused, ...signalEntries(signals, clock.now())])
       .catch((error: unknown) =>
         log.write('error', 'refusals not recorded', { count: refusals.length + more, error: String(error) }),
       )
@@ -223,9 +263,14 @@ function createRecorder({ log, clock }: { log: Log; clock: Clock }): Recorder {
       uncounted += more
       later()
     },
+    raise(signal) {
+      // A storm of signals is one; the log has them all.
+      if (raised.length < raisedMax) raised.push(signal)
+      later()
+    },
     attach(register) {
       engine = register
-      if (waiting.length + uncounted > 0) later()
+      if (waiting.length + raised.length + uncounted > 0) later()
     },
     async close(): Promise<void> {
       stop.abort()

@@ -41,6 +41,11 @@ function worldMetrics({ engine, daemon, findings, caller }: OperationContext): M
     ]),
     gauge('incidents_open', 'Open incidents by state, drills included.', byState(open as { state: string }[])),
     gauge('holds', 'Holds in force.', [{ value: world.holds.length }]),
+    gauge(
+      'signals_recent',
+      'Signs of misuse among the newest that were told, by code and level.',
+      signalSamples(history.signals),
+    ),
     gauge('register_entries', 'Entries of the register.', [{ value: parts.register.size }]),
     gauge('register_trusted', 'Whether the register verifies.', [
       { value: findings(caller.language).length === 0 ? 1 : 0 },
@@ -97,4 +102,12 @@ function formatMetric({ name, type, help, samples }: Metric): string {
     return `${name}${shown.length === 0 ? '' : `{${shown.join(',')}}`} ${value}`
   })
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('\n')}\n`
+}
+
+function signalSamples(signals: readonly { readonly code: string; readonly level: string }[]): Sample[] {
+  const byKind = Map.groupBy(signals, ({ code, level }) => `${code} ${level}`)
+  return [...byKind].map(([kind, { length: value }]) => {
+    const [code = '', level = ''] = kind.split(' ')
+    return { labels: { code, level }, value }
+  })
 }

@@ -4,7 +4,7 @@
  */
 
 import { ProviderFailure, type Scope } from '../../providers/provider.ts'
-import { dayOf } from '../core/clock.ts'
+import { dayMs, dayOf, type Instant } from '../core/clock.ts'
 import { explain } from '../decision/explain.ts'
 import { buildSnapshot, withModes } from '../decision/snapshot.ts'
 import { suggest } from '../manifest/suggest.ts'
@@ -14,6 +14,7 @@ import type { DomainName } from '../model/name.ts'
 import type { Acceptance } from '../plan/guards.ts'
 import { planAgeMaxMs } from '../plan/plan.ts'
 import { formatFailure, RegisterFailure } from '../register/failure.ts'
+import type { RaisedSignal } from '../world/history.ts'
 import { adoptionOperations } from './adoption-operations.ts'
 import { afterPass } from './after-pass.ts'
 import { evidenceOperations } from './evidence-operations.ts'
@@ -153,6 +154,11 @@ function applyExit(
 /** A domain that nobody has (RFC 6761): asking for it takes a system a moment, and of an empty list some ask nothing. */
 const nobodys = 'mailwarden.invalid' as DomainName
 
+/** Of the last day. */
+function signalsOf(signals: readonly RaisedSignal[], now: Instant): readonly RaisedSignal[] {
+  return signals.filter(({ at }) => now - Date.parse(at) < dayMs)
+}
+
 const status: Operation = async (_, context) => {
   const { engine, caller, signal, daemon, findings, troubles } = context
   const world = engine.world()
@@ -177,6 +183,7 @@ const status: Operation = async (_, context) => {
     register: { size: register.size, trusted: found.length === 0, findings: found, troubles: troubles() },
     lastRun: engine.history.lastRun,
     lastVerification: engine.history.lastVerification,
+    signals: signalsOf(engine.history.signals, engine.parts.clock.now()),
     daemon,
     country: countryView(engine.country, config.national.countryData, {
       today: dayOf(engine.parts.clock.now(), config.operator.timeZone),

@@ -60,6 +60,8 @@ export type Decision = {
   readonly source: Source | null
   /** To be counted, once the answer is given. */
   readonly spends: Spend | null
+  /** A login wrote to a name of a managed domain that nobody has: Postfix refuses that by itself, and it is a sign. */
+  readonly missed?: true
 }
 
 export type Circumstances = { readonly at: Instant; readonly usage: UsageView | null }
@@ -87,8 +89,15 @@ export function decide(snapshot: Snapshot, request: PolicyRequest, circumstances
     opinions.push({ policy: policy.name, verdict: judgement, observed: mode === 'observe' })
   }
   const spends = facts.stage === 'recipient' ? spendOf(facts) : null
-  if (opinions === undefined) return spends === null ? permitted : { ...permitted, spends }
+  if (opinions === undefined) {
+    if (isMiss(facts)) return { ...permitted, spends, missed: true }
+    return spends === null ? permitted : { ...permitted, spends }
+  }
   return conclude(opinions, request, circumstances.at, spends)
+}
+
+function isMiss({ login, recipient }: AccessFacts): boolean {
+  return login !== null && recipient?.managed !== undefined && recipient.mailbox === undefined
 }
 
 /** Every policy with its judgement and mode, for `explain`. */

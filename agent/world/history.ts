@@ -52,6 +52,8 @@ export type History = {
   lastRun: { readonly at: string; readonly applied: number; readonly failed: number } | null
   /** Newest look at what people see, for `status`. */
   lastVerification: LastVerification | null
+  /** The newest signals, oldest first. */
+  readonly signals: RaisedSignal[]
 }
 
 export type LastVerification = {
@@ -61,6 +63,18 @@ export type LastVerification = {
   readonly otherwise: number
   readonly unproved: number
 }
+
+/** A sign of misuse that was told; without its subject where that was erased. */
+export type RaisedSignal = {
+  readonly at: string
+  readonly code: string
+  readonly level: string
+  readonly count: number
+  readonly subject: string | null
+}
+
+/** As many as a screen shows of a bad day; the register has the rest. */
+const signalsMax = 200
 
 export type IntendedChange = {
   readonly action: 'create' | 'update' | 'delete'
@@ -88,6 +102,7 @@ export function emptyHistory(): History {
     tokens: emptyTokens,
     lastRun: null,
     lastVerification: null,
+    signals: [],
   }
 }
 
@@ -128,6 +143,16 @@ export function foldEntry(history: History, entry: Stored): void {
     case 'mail.held':
     case 'mail.unheld':
       foldHeldMail(history, entry)
+      break
+    case 'signal.raised':
+      history.signals.push({
+        at: entry.at,
+        code: String(entry.facts['code']),
+        level: String(entry.facts['level']),
+        count: Number(entry.facts['count']),
+        subject: typeof entry.personal?.['subject'] === 'string' ? entry.personal['subject'] : null,
+      })
+      if (history.signals.length > signalsMax) history.signals.shift()
       break
     case 'verification.done': {
       const count = (name: string) => Number(entry.facts[name])

@@ -1,0 +1,37 @@
+/** What a daemon makes of an account that guesses addresses: one signal, on record and in `status`, and in the metrics. */
+import { expect, test } from 'vitest'
+import { createEstate, eventually, institutionText } from '../support/estate.ts'
+import { exchange } from '../wire/client.ts'
+
+test('fifty addresses that nobody has are one sign of one account', async () => {
+  const text = institutionText('hospital', { domain: 'hcg.sld.cu', network: '10.20.0.0/16' })
+  await using estate = await createEstate({ 'hospital.yaml': text })
+  expect((await estate.cli(['apply', '--yes'])).exit).toBe(0)
+  const daemon = await estate.start()
+  await daemon.until(line => line['event'] === 'ready', 'ready')
+  const login = 'jperez@hcg.sld.cu'
+  const asked = (recipient: string) =>
+    `request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address=10.20.0.9\nsasl_username=${login}\nsender=${login}\nrecipient=${recipient}\n\n`
+  const answers = await exchange(
+    `127.0.0.1:${estate.policyPort}`,
+    Array.from({ length: 60 }, (_, n) => asked(`nadie${n}@hcg.sld.cu`)).join(''),
+  )
+  // Postfix refuses them by itself: the decision has nothing against.
+  expect(answers).toBe('action=DUNNO\n\n'.repeat(60))
+  const signals = await eventually(async () => {
+    const { json } = await estate.json(['status'])
+    return json.signals.length > 1 && json.signals
+  }, 'the signals')
+  expect(signals).toMatchObject([
+    { code: 'SIG-UNKNOWN-RECIPIENTS', level: 'alert', count: 25, subject: login },
+    { code: 'SIG-UNKNOWN-RECIPIENTS', level: 'act', count: 50, subject: login },
+  ])
+  const shown = (await estate.cli(['status', '--lang', 'es'])).out
+  expect(shown).toContain(`señal SIG-UNKNOWN-RECIPIENTS (act): ${login}`)
+  const { json } = await estate.json(['register', 'list', '--kind', 'signal.raised'])
+  expect(json.entries).toHaveLength(2)
+  expect(JSON.stringify(json.entries.map((entry: any) => entry.facts))).not.toContain('jperez')
+  const metrics = (await estate.cli(['metrics'])).out
+  expect(metrics).toContain('mailwarden_signals_recent{code="SIG-UNKNOWN-RECIPIENTS",level="act"} 1')
+  expect(metrics).not.toContain('jperez')
+})
