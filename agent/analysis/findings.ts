@@ -55,8 +55,15 @@ function reasonOf(land: Landscape, mailbox: MailboxRow | undefined, exception: E
   if (!isActive({ until: exception.until }, at)) return 'over'
   if (mailbox === undefined || mailbox.standing !== 'live' || mailbox.domain.standing !== 'live') return 'closed'
   if (exception.kind === 'access') return isNeedlessAccess(land.after, mailbox, exception.access) ? 'needless' : null
+  if (exception.kind === 'rate') return isNeedlessRate(land.after, exception) ? 'needless' : null
   if (isWithinScope(land, mailbox, exception)) return 'needless'
   return exception.kind === 'receive' && isNobody(land.after, exception.target) ? 'nobody' : null
+}
+
+type RateException = Exception & { readonly kind: 'rate' }
+
+function isNeedlessRate({ snapshot: { limits } }: Fleet, given: RateException): boolean {
+  return given.recipientsPerHour <= limits.recipientsPerHour && given.recipientsPerDay <= limits.recipientsPerDay
 }
 
 function isNeedlessAccess(
@@ -123,6 +130,13 @@ function reaches(wide: Exception, narrow: Exception): boolean {
   if (wide.kind === 'access') {
     return narrow.kind === 'access' && accesses.indexOf(wide.access) >= accesses.indexOf(narrow.access)
   }
+  if (wide.kind === 'rate' || narrow.kind === 'rate')
+    return (
+      wide.kind === 'rate' &&
+      narrow.kind === 'rate' &&
+      wide.recipientsPerHour >= narrow.recipientsPerHour &&
+      wide.recipientsPerDay >= narrow.recipientsPerDay
+    )
   if (narrow.kind === 'access') return false
   if (wide.target.includes('@')) return wide.target === narrow.target
   return isAtOrBelow(narrow.target.slice(narrow.target.indexOf('@') + 1), wide.target)

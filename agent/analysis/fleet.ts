@@ -56,7 +56,7 @@ export function isRefusedBy(fleet: Fleet, question: Question, names: readonly Po
 export function liveExceptions({ at }: Fleet, party: Party, kind: Exception['kind']): string[] {
   const { exceptions = [] } = party.mailbox ?? {}
   const live = exceptions.filter(exception => exception.kind === kind && isActive({ until: exception.until }, at))
-  return [...new Set(live.map(exception => ('target' in exception ? exception.target : exception.access)))].sort()
+  return [...new Set(live.map(exception => whatOf(exception)))].sort()
 }
 
 /** All that the decision reads of a party, but its name: parties with equal texts fare alike. */
@@ -87,4 +87,16 @@ function holdText({ holds }: Snapshot, { managed, mailbox }: Party): string {
   if (managed === undefined || holds.domains.size + holds.accounts.size === 0) return ''
   const own = mailbox === undefined ? [] : (holds.accounts.get(mailbox.address) ?? [])
   return [...(holds.domains.get(managed.name) ?? []), ...own].map(({ levers }) => levers.join('+')).join(',')
+}
+
+/** What an exception gives, in a word. */
+export function whatOf(exception: Exception): string {
+  switch (exception.kind) {
+    case 'access':
+      return exception.access
+    case 'rate':
+      return `${exception.recipientsPerHour}/h ${exception.recipientsPerDay}/d`
+    default:
+      return exception.target
+  }
 }

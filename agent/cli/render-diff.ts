@@ -2,7 +2,7 @@
 import type { Block } from '../analysis/blocks.ts'
 import type { Finding } from '../analysis/findings.ts'
 import { findIdleExceptions } from '../analysis/findings.ts'
-import { type Fleet, permits, type Question } from '../analysis/fleet.ts'
+import { type Fleet, permits, type Question, whatOf as whatGiven } from '../analysis/fleet.ts'
 import { type AddressSet, everywhere, formatInterval } from '../analysis/intervals.ts'
 import type { Difference, Line, Origin } from '../analysis/lines.ts'
 import { formatInstant } from '../core/clock.ts'
@@ -207,7 +207,7 @@ export function findingViews(findings: readonly Finding[], pathOf: (file: string
     place: placeOf(exception),
     account,
     kind: exception.kind,
-    what: 'target' in exception ? exception.target : exception.access,
+    what: whatGiven(exception),
     request: exception.request,
     why,
     by: by === null ? null : placeOf(by),

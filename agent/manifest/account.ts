@@ -176,7 +176,7 @@ function resolveException(account: AccountCase, index: number): Exception | unde
   const path = [...account.path, 'except', index]
   const exception = spec.except?.[index]
   if (exception === undefined) return undefined
-  const kinds = (['send', 'receive', 'access'] as const).filter(kind => exception[kind] !== undefined)
+  const kinds = (['send', 'receive', 'access', 'rate'] as const).filter(kind => exception[kind] !== undefined)
   const [kind] = kinds
   if (kind === undefined || kinds.length > 1) {
     findings.error('E-EXCEPTION', sheet, path, { found: kinds.join(', ') }, { subject })
@@ -191,6 +191,7 @@ function resolveException(account: AccountCase, index: number): Exception | unde
   }
   const base = { request: exception.request, until: checking.until(exception.until), place: placeAt(sheet, path) }
   if (kind === 'access') return { ...base, kind, access: exception.access ?? 'institution' }
+  if (kind === 'rate') return exception.rate === undefined ? undefined : { ...base, kind, ...exception.rate }
   const text = exception[kind] ?? ''
   const target = text.includes('@') ? parseAddress(text) : parseDomainName(text)
   if (target !== undefined) return { ...base, kind, target }
@@ -201,7 +202,7 @@ function resolveException(account: AccountCase, index: number): Exception | unde
 function checkExceptionPapers(
   account: AccountCase,
   path: Path,
-  kind: 'send' | 'receive' | 'access',
+  kind: Exception['kind'],
   request: CheckedRequest | undefined,
 ): void {
   const { checking, sheet, spec, subject } = account
@@ -218,9 +219,10 @@ function checkExceptionPapers(
     const suggestion = suggest(number, account.requestNumbers())
     checking.findings.error('E-ACCOUNT-NO-REQUEST', sheet, at, values, { subject, suggestion })
   } else if (request.spec !== undefined && request.spec.approvedBy !== 'director') {
+    const isRate = kind === 'rate'
     const values = {
-      scope: exception?.[kind] ?? '',
-      allowed: account.domain.defaults[kind],
+      scope: isRate ? String(exception?.rate?.recipientsPerDay) : (exception?.[kind] ?? ''),
+      allowed: isRate ? 'rate' : account.domain.defaults[kind],
       direction: kind,
       request: number,
     }

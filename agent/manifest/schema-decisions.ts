@@ -55,6 +55,15 @@ const ExceptionText = closed(
     send: Type.Optional(text('A domain or an address that may be written to.', 'who.int')),
     receive: Type.Optional(text('A domain or an address that may write.', 'who.int')),
     access: Type.Optional(oneOf(accesses, 'From where it may be used.')),
+    rate: Type.Optional(
+      closed(
+        {
+          recipientsPerHour: count('External recipients in an hour.'),
+          recipientsPerDay: count('External recipients in a day.'),
+        },
+        'What a declared sender may send.',
+      ),
+    ),
     until: Until,
   },
   'A dated exception.',

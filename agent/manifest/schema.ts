@@ -191,15 +191,28 @@ export const MailDomainSpec = closed(
 )
 export type MailDomainSpec = Static<typeof MailDomainSpec>
 
+/** Counted one by one for each message, so it has an end. */
+const allowanceMax = 50_000
+const allowance = (description: string) => Type.Integer({ minimum: 1, maximum: allowanceMax, description })
+
 const ExceptionSpec = closed(
   {
     send: Type.Optional(text('A domain or address that may be written to.', 'who.int')),
     receive: Type.Optional(text('A domain or address that may be heard from.', 'who.int')),
     access: Type.Optional(oneOf(accesses, 'From where a login is accepted meanwhile.')),
+    rate: Type.Optional(
+      closed(
+        {
+          recipientsPerHour: allowance('Distinct recipients outside the institution in an hour.'),
+          recipientsPerDay: allowance('The same in a day.'),
+        },
+        'What a declared sender may send meanwhile, over the limits of the operator.',
+      ),
+    ),
     until: day('Last valid day.'),
     request: text('The request that it rests on.', 'SC-2026-014'),
   },
-  'A dated exception under a signed request: exactly one of send, receive, access.',
+  'A dated exception under a signed request: exactly one of send, receive, access, rate.',
 )
 
 export const AccountSpec = closed(

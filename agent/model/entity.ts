@@ -89,6 +89,8 @@ export type Exception = {
       readonly target: string
     }
   | { readonly kind: 'access'; readonly access: Access }
+  /** More distinct recipients outside the institution than the operator's limits allow: a declared sender. */
+  | { readonly kind: 'rate'; readonly recipientsPerHour: number; readonly recipientsPerDay: number }
 )
 
 export type Account = {

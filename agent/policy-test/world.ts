@@ -171,9 +171,10 @@ function toAccount(address: Address, text: EstateText['accounts'][string], domai
 
 type ExceptionText = NonNullable<EstateText['accounts'][string]['except']>[number]
 
-function toException({ send, receive, access, until }: ExceptionText, place: Place): Exception {
+function toException({ send, receive, access, rate, until }: ExceptionText, place: Place): Exception {
   const base = { request: 'SC-2', until: endOfDay(until, timeZone), place }
   if (access !== undefined) return { ...base, kind: 'access', access }
+  if (rate !== undefined) return { ...base, kind: 'rate', ...rate }
   return send === undefined
     ? { ...base, kind: 'receive', target: receive ?? '' }
     : { ...base, kind: 'send', target: send }

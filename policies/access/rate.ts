@@ -2,6 +2,7 @@
  * `rate`: distinct recipients outside the institution, per login, in a rolling hour and day (C-MAIL-02). Only a login
  * spends; nobody spends another's allowance by writing their name. Mail waits, it is not refused.
  */
+import { isActive } from '../../agent/core/clock.ts'
 import { classOf } from '../../agent/decision/scope.ts'
 import type { Snapshot } from '../../agent/decision/snapshot.ts'
 import type { Party } from '../../agent/decision/tables.ts'
@@ -15,7 +16,8 @@ export const rate: AccessPolicy = {
     const spend = spendOf(facts)
     if (spend === null || login === null || recipient === null || usage === null) return undefined
     const probation = probationOf(facts, login)
-    const { recipientsPerHour, recipientsPerDay } = limitsUnder(snapshot.limits, probation)
+    const allowance = probation === undefined ? allowanceOf(facts, login) : undefined
+    const { recipientsPerHour, recipientsPerDay } = allowance ?? limitsUnder(snapshot.limits, probation)
     // Old counts do not trigger again: on probation only what came after the release counts.
     const { hour, day } = usage.after(spend.login, spend.recipient, at, probation?.since)
     const overDay = day > recipientsPerDay
@@ -26,9 +28,23 @@ export const rate: AccessPolicy = {
       text: overDay ? 'rateDay' : 'rateHour',
       detail: String(overDay ? recipientsPerDay : recipientsPerHour),
       language: languageOf(facts, login),
-      source: probation === undefined ? null : { incident: probation.incident },
+      source: probation === undefined ? (allowance?.place ?? null) : { incident: probation.incident },
     }
   },
+}
+
+/** What a declared sender may send, until its last day; never less than everybody. On probation it has none. */
+function allowanceOf({ at, snapshot }: AccessFacts, { mailbox }: Party) {
+  if (mailbox === undefined || mailbox.exceptions.length === 0) return undefined
+  const live = mailbox.exceptions.filter(one => one.kind === 'rate').filter(({ until }) => isActive({ until }, at))
+  const found = live.toSorted((a, b) => b.recipientsPerDay - a.recipientsPerDay)[0]
+  if (found === undefined) return undefined
+  const { limits } = snapshot
+  return {
+    recipientsPerHour: Math.max(limits.recipientsPerHour, found.recipientsPerHour),
+    recipientsPerDay: Math.max(limits.recipientsPerDay, found.recipientsPerDay),
+    place: found.place,
+  }
 }
 
 /** Of the account, or of its domain: the stricter one. */

@@ -190,9 +190,9 @@ export const ruleMessages = {
   ),
   'E-EXCEPTION': message(
     'La excepción no dice una sola cosa',
-    'Una excepción lleva exactamente uno de send, receive, access; tiene: «{found}». Haga una por cada.',
+    'Una excepción lleva exactamente uno de send, receive, access, rate; tiene: «{found}». Haga una por cada.',
     'The exception does not say one thing',
-    'An exception has exactly one of send, receive, access; it has: "{found}". Write one for each.',
+    'An exception has exactly one of send, receive, access, rate; it has: "{found}". Write one for each.',
   ),
   'E-ROSTER': message(
     'La relación de personal no se entiende',
