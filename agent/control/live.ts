@@ -84,24 +84,29 @@ export function startDecisions(parts: {
     onEnded: parts.fail,
   })
   const signals = createSignals()
-  const watch = (code: Sign['code'], { login, clientAddress: client }: PolicyRequest) => {
-    if (login === '') return
-    for (const signal of signals.note({ code, login, client }, parts.clock.now())) {
+  const watch = (sign: Sign) => {
+    if (sign.login === '') return
+    for (const signal of signals.note(sign, parts.clock.now())) {
       const { subject, ...told } = signal
       log.write('warn', 'signal', { ...told, subject })
       recorder.raise(signal)
     }
   }
-  const note = ({ decision, request }: Told) => {
-    if (decision.missed === true) return watch('SIG-UNKNOWN-RECIPIENTS', request)
+  const note = ({ decision, request, sent = 0 }: Told) => {
+    const { clientAddress: client } = request
+    if (decision.sign !== undefined) {
+      const { kind, account: login } = decision.sign
+      const code = kind === 'bounce' ? 'SIG-BOUNCES' : 'SIG-UNKNOWN-RECIPIENTS'
+      return watch({ code, login, client, sent })
+    }
     if (decision.effect === 'dunno') return log.write('info', 'observed', { verdicts: decision.verdicts })
     const { id, effect, reason: policy } = decision
-    const { sender, recipient, login, clientAddress: client } = request
+    const { sender, recipient, login } = request
     const refusal = { id, policy, effect, login, sender, recipient, client }
     log.write('info', 'refused', refusal)
     recorder.add(refusal)
     const code = signOf[policy]
-    if (code !== undefined) watch(code, request)
+    if (code !== undefined) watch({ code, login, client })
   }
   return {
     service,
@@ -111,7 +116,7 @@ export function startDecisions(parts: {
       if (addresses.length === 0) addresses = await listenOn(service, config.listen.policy)
     },
     async keepUsage() {
-      usage = await startUsageKeeper({ file: usageFile(config.stateFolder), service, clock: parts.clock, log })
+      usage = await startUsageKeeper({ file: usageFile(config.stateFolder), service, signals, clock: parts.clock, log })
     },
     async close() {
       await usage?.close()

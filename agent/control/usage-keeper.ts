@@ -1,5 +1,5 @@
 /**
- * Keeps the counters of `rate` on disk, so that a restart forgives nobody. What a kill costs is what was counted since the
+ * Keeps the counters of `rate` and of signals on disk, so that a restart forgives nobody. What a kill costs is what was counted since the
  * last time they were written. Recipients stand there as hashes.
  */
 import { open, readFile, rename } from 'node:fs/promises'
@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import type { Clock } from '../core/clock.ts'
 import type { Log } from '../core/log.ts'
 import type { PolicyService } from '../decision/service.ts'
+import type { Signals, SignalsState } from '../decision/signals.ts'
 import { entriesMax, type UsageState } from '../decision/usage.ts'
 
 const keepMs = 30_000
@@ -21,21 +22,23 @@ export const usageFile = (stateFolder: string) => join(stateFolder, 'rates.json'
 export async function startUsageKeeper(parts: {
   readonly file: string
   readonly service: Pick<PolicyService, 'saveUsage' | 'restoreUsage'>
+  readonly signals: Pick<Signals, 'save' | 'restore'>
   readonly clock: Clock
   readonly log: Log
 }): Promise<UsageKeeper> {
-  const { file, service, clock, log } = parts
+  const { file, service, signals, clock, log } = parts
   const stop = new AbortController()
   let last = ''
   const kept = await readUsage(file).catch((error: unknown) => {
     log.write('warn', 'the counters of rates can’t be read: everybody starts anew', { file, error: String(error) })
-    return []
+    return { usage: [], signals: [] }
   })
-  if (kept.length > 0) service.restoreUsage(kept)
+  if (kept.usage.length > 0) service.restoreUsage(kept.usage)
+  signals.restore(kept.signals)
 
   const write = async (): Promise<void> => {
     try {
-      const text = JSON.stringify({ version: 1, usage: await service.saveUsage() })
+      const text = JSON.stringify({ version: 1, usage: await service.saveUsage(), signals: signals.save() })
       if (text === last) return
       const handle = await open(`${file}.part`, 'w', 0o600)
       try {
@@ -66,19 +69,25 @@ export async function startUsageKeeper(parts: {
 }
 
 /** Nothing where there is no file. @throws on a file of another form. */
-async function readUsage(file: string): Promise<UsageState> {
+async function readUsage(file: string): Promise<{ readonly usage: UsageState; readonly signals: SignalsState }> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null
     throw error
   })
-  if (text === null) return []
-  const { version, usage } = JSON.parse(text) as { version?: unknown; usage?: unknown }
+  if (text === null) return { usage: [], signals: [] }
+  const { version, usage, signals = [] } = JSON.parse(text) as Partial<Record<'version' | 'usage' | 'signals', unknown>>
   const isPair = (one: unknown): one is [string, number[]] =>
     Array.isArray(one) &&
     typeof one[0] === 'string' &&
     Array.isArray(one[1]) &&
     one[1].length % 2 === 0 &&
     one[1].every(Number.isSafeInteger)
+  const isMeter = (one: unknown): one is SignalsState[number] =>
+    Array.isArray(one) &&
+    typeof one[0] === 'string' &&
+    Array.isArray(one[1]) &&
+    [...one[1], one[2], one[3]].every(Number.isSafeInteger)
   if (version !== 1 || !Array.isArray(usage) || !usage.every(isPair)) throw new Error('it has another form')
-  return usage.slice(0, entriesMax)
+  if (!Array.isArray(signals) || !signals.every(isMeter)) throw new Error('it has another form')
+  return { usage: usage.slice(0, entriesMax), signals }
 }

@@ -60,8 +60,11 @@ export type Decision = {
   readonly source: Source | null
   /** To be counted, once the answer is given. */
   readonly spends: Spend | null
-  /** A login wrote to a name of a managed domain that nobody has: Postfix refuses that by itself, and it is a sign. */
-  readonly missed?: true
+  /**
+   * What of a permitted request is a sign of something (`signals.ts`): a login wrote to a name of a managed domain that
+   * nobody has, which Postfix refuses by itself, or a null sender's mail came back to an account.
+   */
+  readonly sign?: { readonly kind: 'unknown-recipient' | 'bounce'; readonly account: string }
 }
 
 export type Circumstances = { readonly at: Instant; readonly usage: UsageView | null }
@@ -90,14 +93,22 @@ export function decide(snapshot: Snapshot, request: PolicyRequest, circumstances
   }
   const spends = facts.stage === 'recipient' ? spendOf(facts) : null
   if (opinions === undefined) {
-    if (isMiss(facts)) return { ...permitted, spends, missed: true }
+    const sign = signOf(facts)
+    if (sign !== undefined) return { ...permitted, spends, sign }
     return spends === null ? permitted : { ...permitted, spends }
   }
   return conclude(opinions, request, circumstances.at, spends)
 }
 
-function isMiss({ login, recipient }: AccessFacts): boolean {
-  return login !== null && recipient?.managed !== undefined && recipient.mailbox === undefined
+function signOf({ login, sender, recipient }: AccessFacts): Decision['sign'] {
+  if (recipient === null || recipient.managed === undefined) return undefined
+  const { mailbox } = recipient
+  if (login !== null) {
+    return mailbox === undefined
+      ? { kind: 'unknown-recipient', account: login.mailbox?.address ?? login.text }
+      : undefined
+  }
+  return sender.form === 'null' && mailbox?.role === 'user' ? { kind: 'bounce', account: mailbox.address } : undefined
 }
 
 /** Every policy with its judgement and mode, for `explain`. */

@@ -21,8 +21,13 @@ export type ToThread =
   | { readonly kind: 'restore'; readonly usage: UsageState }
   | { readonly kind: 'close'; readonly id: number }
 
-/** A decision that refuses, or that a policy in `observe` would refuse. */
-export type Told = { readonly decision: Decision; readonly request: PolicyRequest }
+/** A decision that refuses, or that a policy in `observe` would refuse, or that is a sign of something. */
+export type Told = {
+  readonly decision: Decision
+  readonly request: PolicyRequest
+  /** Of a bounce: recipients of the account within the hour. */
+  readonly sent?: number
+}
 
 export type FromThread =
   | { readonly kind: 'reply'; readonly id: number; readonly value: ThreadReply }

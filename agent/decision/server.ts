@@ -257,7 +257,7 @@ export class PolicyServer {
     if (decision.effect === 'dunno') counters.dunno += 1
     else if (decision.effect === 'defer') counters.deferred += 1
     else counters.rejected += 1
-    if (decision.missed === true) this.#tell(decision, request)
+    if (decision.sign !== undefined) this.#tell(decision, request)
     else if (decision.verdicts.length > 0 && (decision.effect !== 'dunno' || decision.verdicts.some(isObserved))) {
       this.#tell(decision, request)
     }

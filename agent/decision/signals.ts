@@ -6,7 +6,14 @@
  */
 import type { Instant } from '../core/clock.ts'
 
-export const signalCodes = ['SIG-UNKNOWN-RECIPIENTS', 'SIG-OFF-LAN', 'SIG-RATE', 'SIG-SCOPE', 'SIG-ADDRESSING'] as const
+export const signalCodes = [
+  'SIG-UNKNOWN-RECIPIENTS',
+  'SIG-BOUNCES',
+  'SIG-OFF-LAN',
+  'SIG-RATE',
+  'SIG-SCOPE',
+  'SIG-ADDRESSING',
+] as const
 export type SignalCode = (typeof signalCodes)[number]
 export type SignalLevel = 'alert' | 'act'
 
@@ -15,6 +22,8 @@ export type Sign = {
   readonly code: Exclude<SignalCode, 'SIG-ADDRESSING'>
   readonly login: string
   readonly client: string
+  /** Of a bounce: recipients of the login within the hour. */
+  readonly sent?: number
 }
 
 export type Signal = {
@@ -33,6 +42,8 @@ const never = Number.POSITIVE_INFINITY
 /** By the hour. One login from outside is an alert at once; a few mistyped addresses are nothing. */
 export const thresholds: Readonly<Record<SignalCode, Thresholds>> = {
   'SIG-UNKNOWN-RECIPIENTS': { alert: 25, act: 50 },
+  // By the share of what was sent, below.
+  'SIG-BOUNCES': { alert: never, act: never },
   'SIG-OFF-LAN': { alert: 1, act: never },
   'SIG-RATE': { alert: never, act: 1 },
   'SIG-SCOPE': { alert: 20, act: never },
@@ -41,6 +52,11 @@ export const thresholds: Readonly<Record<SignalCode, Thresholds>> = {
 }
 
 export const windowMs = 3_600_000
+/** Of what was sent within the hour, and never of a few. */
+export const bounceShare = 0.08
+export const bounceSentMin = 50
+/** More come back only of what the share was long passed for. */
+const bouncesMax = 500
 /** Some hundred bytes each; beyond, who was seen least recently is forgotten. */
 export const subjectsMax = 20_000
 
@@ -48,7 +64,19 @@ export interface Signals {
   /** Counts one; gives what has just reached a threshold. */
   note(sign: Sign, at: Instant): readonly Signal[]
   readonly subjects: number
+  /** Everything, to be kept elsewhere. */
+  save(): SignalsState
+  /** Puts back what was saved, under what was counted since. */
+  restore(state: SignalsState): void
 }
+
+/** By code and subject: instants, and when each level was last told (0: never). */
+export type SignalsState = readonly (readonly [
+  key: string,
+  instants: readonly number[],
+  alerted: number,
+  acted: number,
+])[]
 
 /** Instants in order, no more than a threshold needs; when each level was last told. */
 type Meter = { readonly instants: Instant[]; alerted: Instant; acted: Instant }
@@ -68,14 +96,14 @@ export function createSignals(limits: { readonly subjectsMax: number } = { subje
     return meter
   }
 
-  function count(code: SignalCode, subject: string, at: Instant): Signal[] {
-    const { alert, act } = thresholds[code]
+  function count(code: SignalCode, subject: string, at: Instant, sent = 0): Signal[] {
+    const { alert, act } = code === 'SIG-BOUNCES' ? bouncesOf(sent) : thresholds[code]
     const meter = meterOf(`${code} ${subject}`)
     const { instants } = meter
     // A clock that was set back would keep what is ahead of it for ever.
     while (instants.length > 0 && (instants[0]! <= at - windowMs || instants[0]! > at)) instants.shift()
     instants.push(at)
-    const highest = act === never ? alert : act
+    const highest = code === 'SIG-BOUNCES' ? bouncesMax : act === never ? alert : act
     if (instants.length > highest) instants.shift()
     const reached = instants.length
     if (reached >= act && at - meter.acted >= windowMs) {
@@ -102,8 +130,8 @@ export function createSignals(limits: { readonly subjectsMax: number } = { subje
   }
 
   return {
-    note({ code, login, client }, at) {
-      if (code !== 'SIG-OFF-LAN') return count(code, login, at)
+    note({ code, login, client, sent }, at) {
+      if (code !== 'SIG-OFF-LAN') return count(code, login, at, sent)
       const prefix = prefixOf(client)
       if (crowd(prefix, login, at) < thresholds['SIG-ADDRESSING'].alert) return count(code, login, at)
       const meter = meterOf(`SIG-ADDRESSING ${prefix}`)
@@ -111,10 +139,26 @@ export function createSignals(limits: { readonly subjectsMax: number } = { subje
       meter.alerted = at
       return [{ code: 'SIG-ADDRESSING', level: 'alert', subject: prefix, count: crowd(prefix, login, at), at }]
     },
+    save: () =>
+      [...meters].map(
+        ([key, { instants, alerted, acted }]) =>
+          [key, [...instants], Math.max(0, alerted), Math.max(0, acted)] as const,
+      ),
+    restore(state) {
+      for (const [key, instants, alerted, acted] of state.slice(-limits.subjectsMax)) {
+        if (!meters.has(key))
+          meters.set(key, { instants: [...instants], alerted: alerted || -never, acted: acted || -never })
+      }
+    },
     get subjects() {
       return meters.size + places.size
     },
   }
+}
+
+function bouncesOf(sent: number): Thresholds {
+  const act = sent < bounceSentMin ? never : Math.min(Math.ceil(sent * bounceShare), bouncesMax)
+  return { alert: never, act }
 }
 
 /** The neighbourhood of an address: what one provider gives out together. */

@@ -33,8 +33,11 @@ const server = new PolicyServer({
   usage,
   beforeAnswer: takeAll,
   onDecision(decision, request) {
-    if (told.length < toldMax) told.push({ decision, request })
-    else more += 1
+    if (told.length < toldMax) {
+      const { sign } = decision
+      const sent = sign?.kind === 'bounce' ? { sent: usage.recent(sign.account, systemClock.now()) } : {}
+      told.push({ decision, request, ...sent })
+    } else if (decision.sign === undefined) more += 1
     telling ??= setTimeout(tell, tellMs)
   },
   onThrown: error => say({ kind: 'thrown', error: error instanceof Error ? String(error.stack) : String(error) }),

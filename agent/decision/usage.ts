@@ -10,6 +10,8 @@ import type { Instant } from '../core/clock.ts'
 export interface Usage extends UsageView {
   /** Counts a permitted recipient. A second time within the window, in whatever message, it is no new one. */
   count(login: string, recipient: string, at: Instant): void
+  /** Distinct recipients of a login within the hour. */
+  recent(login: string, at: Instant): number
   readonly logins: number
   /** Recipients kept. */
   readonly entries: number
@@ -98,6 +100,12 @@ export function createUsage(options: { readonly entriesMax: number } = { entries
         entries += 1
         if (entries > options.entriesMax) makeRoom()
       }
+    },
+    recent(login, at) {
+      const meter = meters.get(login)
+      if (meter === undefined) return 0
+      walk(meter, -1, Math.floor(at / 1000))
+      return found.hour
     },
     save: () => [...meters].map(([login, { pairs }]) => [login, [...pairs]] as const),
     restore(state) {

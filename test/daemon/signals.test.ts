@@ -28,6 +28,13 @@ test('fifty addresses that nobody has are one sign of one account', async () => 
   ])
   const shown = (await estate.cli(['status', '--lang', 'es'])).out
   expect(shown).toContain(`señal SIG-UNKNOWN-RECIPIENTS (act): ${login}`)
+  // Who was told of is not told again by the next daemon within the hour.
+  await daemon.stop()
+  const next = await estate.start()
+  await next.until(line => line['event'] === 'ready', 'ready again')
+  const more = Array.from({ length: 60 }, (_, n) => asked(`otro${n}@hcg.sld.cu`)).join('')
+  await exchange(`127.0.0.1:${estate.policyPort}`, more)
+  await next.stop()
   const { json } = await estate.json(['register', 'list', '--kind', 'signal.raised'])
   expect(json.entries).toHaveLength(2)
   expect(JSON.stringify(json.entries.map((entry: any) => entry.facts))).not.toContain('jperez')

@@ -57,6 +57,32 @@ test('one login from outside is told at once; many from one new place are told a
   })
 })
 
+test('bounces count by their share, and never of a few', () => {
+  const back = (sent: number, count: number) =>
+    noted(
+      Array.from({ length: count }, (_, n) => [
+        { code: 'SIG-BOUNCES', login: 'ana@uno.cu', client: '192.0.2.1', sent } as const,
+        n * 1_000,
+      ]),
+    )
+  expect(back(49, 49)).toEqual([])
+  expect(back(100, 7)).toEqual([])
+  expect(back(100, 20)).toMatchObject([{ code: 'SIG-BOUNCES', level: 'act', count: 8, at: 7_000 }])
+  expect(back(1_000_000, 2_000)).toMatchObject([{ level: 'act', count: 500 }])
+})
+
+test('goes on after a restart as if there had been none', () => {
+  const signs = Array.from({ length: 120 }, (_, n) => [miss(), n * minuteMs] as const)
+  const whole = noted(signs)
+  for (const cut of [1, 20, 25, 30, 50, 80, 119]) {
+    const [first, second] = [createSignals(), createSignals()]
+    const told = signs.slice(0, cut).flatMap(([sign, at]) => [...first.note(sign, at)])
+    second.restore(JSON.parse(JSON.stringify(first.save())))
+    told.push(...signs.slice(cut).flatMap(([sign, at]) => [...second.note(sign, at)]))
+    expect(told).toEqual(whole)
+  }
+})
+
 test('whatever clients do, it stays as small', () => {
   const signals = createSignals({ subjectsMax: 100 })
   for (let n = 0; n < 5_000; n += 1) {
