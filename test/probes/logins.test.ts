@@ -15,7 +15,7 @@ import type { LoginProbe } from '../../providers/imap/probe.ts'
 import { probeRecipient, type RecipientProbe } from '../../providers/imap/recipient.ts'
 import { probeSubmission } from '../../providers/imap/submission.ts'
 import { domain } from '../conformance/samples.ts'
-import { type MailServers, startMailServers, whyNoServers } from '../servers/mail-servers.ts'
+import { type MailServers, startMailServers, waitUntil, whyNoServers } from '../servers/mail-servers.ts'
 import { account, type Mailboxes, openMailboxes } from '../servers/mailboxes.ts'
 import { type PolicyStub, startPolicyStub } from '../servers/policy-stub.ts'
 import { describeServers } from '../servers/suite.ts'
@@ -82,7 +82,8 @@ describeServers('probes of Dovecot and Postfix', whyNoServers, () => {
 
   test.each(all)('%s: the right password from an allowed address, over STARTTLS', async protocol => {
     expect(await probe(protocol)).toMatchObject({ result: 'accepted' })
-    expect(servers.log()).toMatch(/TLS/)
+    // The servers log beside their answer.
+    await waitUntil('the log', () => /TLS/.test(servers.log()))
   })
 
   test.each(['imap', 'pop3'] as const)('%s: without TLS on this machine', async protocol => {
