@@ -13,7 +13,7 @@ import type { Decision } from '../decision/decide.ts'
 import { buildImage, isSameImage, type SnapshotImage } from '../decision/image.ts'
 import type { Told } from '../decision/messages.ts'
 import { type PolicyService, startPolicyService } from '../decision/service.ts'
-import { createSignals, type Sign, type Signal, windowMs } from '../decision/signals.ts'
+import { type Signal, windowMs } from '../decision/signals.ts'
 import { openHolds } from '../incident/lifecycle.ts'
 import type { AgentConfig } from '../model/world.ts'
 import type { Engine } from '../reconcile/engine.ts'
@@ -73,8 +73,12 @@ export function startDecisions(parts: {
   let addresses: readonly string[] = []
   let usage: UsageKeeper | null = null
   const service = startPolicyService({
-    onTold(told, more) {
+    onTold(told, more, signals) {
       for (const one of told) note(one)
+      for (const signal of signals) {
+        log.write('warn', 'signal', signal)
+        recorder.raise(signal)
+      }
       if (more > 0) {
         log.write('warn', 'more refusals than are listed', { more })
         recorder.count(more)
@@ -83,30 +87,13 @@ export function startDecisions(parts: {
     onThrown: error => log.write('error', 'a policy threw; the connection was closed', { error }),
     onEnded: parts.fail,
   })
-  const signals = createSignals()
-  const watch = (sign: Sign) => {
-    if (sign.login === '') return
-    for (const signal of signals.note(sign, parts.clock.now())) {
-      const { subject, ...told } = signal
-      log.write('warn', 'signal', { ...told, subject })
-      recorder.raise(signal)
-    }
-  }
-  const note = ({ decision, request, sent = 0 }: Told) => {
-    const { clientAddress: client } = request
-    if (decision.sign !== undefined) {
-      const { kind, account: login } = decision.sign
-      const code = kind === 'bounce' ? 'SIG-BOUNCES' : 'SIG-UNKNOWN-RECIPIENTS'
-      return watch({ code, login, client, sent })
-    }
+  const note = ({ decision, request }: Told) => {
     if (decision.effect === 'dunno') return log.write('info', 'observed', { verdicts: decision.verdicts })
     const { id, effect, reason: policy } = decision
-    const { sender, recipient, login } = request
+    const { sender, recipient, login, clientAddress: client } = request
     const refusal = { id, policy, effect, login, sender, recipient, client }
     log.write('info', 'refused', refusal)
     recorder.add(refusal)
-    const code = signOf[policy]
-    if (code !== undefined) watch({ code, login, client })
   }
   return {
     service,
@@ -116,7 +103,7 @@ export function startDecisions(parts: {
       if (addresses.length === 0) addresses = await listenOn(service, config.listen.policy)
     },
     async keepUsage() {
-      usage = await startUsageKeeper({ file: usageFile(config.stateFolder), service, signals, clock: parts.clock, log })
+      usage = await startUsageKeeper({ file: usageFile(config.stateFolder), service, clock: parts.clock, log })
     },
     async close() {
       await usage?.close()
@@ -124,13 +111,6 @@ export function startDecisions(parts: {
       await recorder.close()
     },
   }
-}
-
-/** What a refusal of a login is a sign of. */
-const signOf: Readonly<Partial<Record<string, Sign['code']>>> = {
-  'off-network': 'SIG-OFF-LAN',
-  rate: 'SIG-RATE',
-  'scope-send': 'SIG-SCOPE',
 }
 
 const rebuilding: ReadonlySet<string> = new Set(['service.withdrawn', 'service.restored'])
@@ -223,6 +203,7 @@ function createRecorder({ log, clock }: { log: Log; clock: Clock }): Recorder {
   let waiting: Refusal[] = []
   let raised: Signal[] = []
   let uncounted = 0
+  let unraised = 0
   let recording: Promise<void> | null = null
   const stop = new AbortController()
 
@@ -232,11 +213,17 @@ function createRecorder({ log, clock }: { log: Log; clock: Clock }): Recorder {
     const refusals = waiting
     const more = uncounted
     const signals = raised
+    const moreSignals = unraised
     waiting = []
     raised = []
     uncounted = 0
+    unraised = 0
     recording = null
-    const facts = { decisions: refusals.map(({ id, policy, effect }) => ({ id, policy, effect })), more }
+    const facts = {
+      decisions: refusals.map(({ id, policy, effect }) => ({ id, policy, effect })),
+      more,
+      ...(moreSignals > 0 && { moreSignals }),
+    }
     const entry = {
       kind: 'policy.rejected',
       actor: daemonActor,
@@ -246,7 +233,7 @@ function createRecorder({ log, clock }: { log: Log; clock: Clock }): Recorder {
       facts,
       personal: { decisions: refusals as unknown as Json },
     }
-    const refused = refusals.length + more > 0 ? [entry] : []
+    const refused = refusals.length + more + moreSignals > 0 ? [entry] : []
     await engine
       .append([...refused, ...signalEntries(signals, clock.now())])
       .catch((error: unknown) =>
@@ -269,13 +256,14 @@ function createRecorder({ log, clock }: { log: Log; clock: Clock }): Recorder {
       later()
     },
     raise(signal) {
-      // A storm of signals is one; the log has them all.
+      // Of a storm the register has the number, and the log every one.
       if (raised.length < raisedMax) raised.push(signal)
+      else unraised += 1
       later()
     },
     attach(register) {
       engine = register
-      if (waiting.length + raised.length + uncounted > 0) later()
+      if (waiting.length + raised.length + uncounted + unraised > 0) later()
     },
     async close(): Promise<void> {
       stop.abort()

@@ -6,9 +6,10 @@ import { open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../core/clock.ts'
 import type { Log } from '../core/log.ts'
+import type { KeptCounters } from '../decision/messages.ts'
 import type { PolicyService } from '../decision/service.ts'
-import type { Signals, SignalsState } from '../decision/signals.ts'
-import { entriesMax, type UsageState } from '../decision/usage.ts'
+import type { SignalsState } from '../decision/signals.ts'
+import { entriesMax } from '../decision/usage.ts'
 
 const keepMs = 30_000
 
@@ -21,24 +22,22 @@ export const usageFile = (stateFolder: string) => join(stateFolder, 'rates.json'
 
 export async function startUsageKeeper(parts: {
   readonly file: string
-  readonly service: Pick<PolicyService, 'saveUsage' | 'restoreUsage'>
-  readonly signals: Pick<Signals, 'save' | 'restore'>
+  readonly service: Pick<PolicyService, 'saveCounters' | 'restoreCounters'>
   readonly clock: Clock
   readonly log: Log
 }): Promise<UsageKeeper> {
-  const { file, service, signals, clock, log } = parts
+  const { file, service, clock, log } = parts
   const stop = new AbortController()
   let last = ''
   const kept = await readUsage(file).catch((error: unknown) => {
     log.write('warn', 'the counters of rates can’t be read: everybody starts anew', { file, error: String(error) })
     return { usage: [], signals: [] }
   })
-  if (kept.usage.length > 0) service.restoreUsage(kept.usage)
-  signals.restore(kept.signals)
+  service.restoreCounters(kept)
 
   const write = async (): Promise<void> => {
     try {
-      const text = JSON.stringify({ version: 1, usage: await service.saveUsage(), signals: signals.save() })
+      const text = JSON.stringify({ version: 1, ...(await service.saveCounters()) })
       if (text === last) return
       const handle = await open(`${file}.part`, 'w', 0o600)
       try {
@@ -69,7 +68,7 @@ export async function startUsageKeeper(parts: {
 }
 
 /** Nothing where there is no file. @throws on a file of another form. */
-async function readUsage(file: string): Promise<{ readonly usage: UsageState; readonly signals: SignalsState }> {
+async function readUsage(file: string): Promise<KeptCounters> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null
     throw error

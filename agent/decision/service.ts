@@ -8,9 +8,9 @@ import type { PolicyRequest } from '../standards/policy-delegation.ts'
 import type { PolicyCounters } from './counters.ts'
 import type { Decision } from './decide.ts'
 import type { SnapshotImage } from './image.ts'
-import type { FromThread, ThreadData, ThreadReply, Told, ToThread } from './messages.ts'
+import type { FromThread, KeptCounters, ThreadData, ThreadReply, Told, ToThread } from './messages.ts'
+import type { Signal } from './signals.ts'
 import type { PolicyListener } from './snapshot.ts'
-import type { UsageState } from './usage.ts'
 
 export type PolicyService = {
   /** @returns the addresses as they are listened on, with real ports. @throws when one of them cannot be. */
@@ -22,15 +22,15 @@ export type PolicyService = {
   /** What Postfix would be told; null where every question is answered by hanging up. Counts nothing. */
   ask(request: PolicyRequest): Promise<Decision | null>
   counters(): Promise<PolicyCounters>
-  /** The counters of `rate`. */
-  saveUsage(): Promise<UsageState>
-  restoreUsage(usage: UsageState): void
+  /** The counters of `rate` and of signals. */
+  saveCounters(): Promise<KeptCounters>
+  restoreCounters(counters: KeptCounters): void
   /** Ends every connection after what it was answered, and the thread. */
   close(): Promise<void>
 }
 
 export type PolicyServiceOptions = {
-  readonly onTold: (told: readonly Told[], more: number) => void
+  readonly onTold: (told: readonly Told[], more: number, signals: readonly Signal[]) => void
   /** A policy threw; the connection was closed. */
   readonly onThrown: (error: string) => void
   /** The thread ended by itself: nobody answers any more. */
@@ -79,7 +79,7 @@ export function startPolicyService(options: PolicyServiceOptions): PolicyService
   worker.on('message', (message: FromThread) => {
     switch (message.kind) {
       case 'told':
-        return options.onTold(message.told, message.more)
+        return options.onTold(message.told, message.more, message.signals)
       case 'thrown':
         return options.onThrown(message.error)
       case 'reply':
@@ -99,8 +99,8 @@ export function startPolicyService(options: PolicyServiceOptions): PolicyService
     hold: holds => post({ kind: 'hold', holds }),
     ask: async question => (await request(id => ({ kind: 'ask', id, request: question }))) as Decision | null,
     counters: async () => (await request(id => ({ kind: 'count', id }))) as PolicyCounters,
-    saveUsage: async () => (await request(id => ({ kind: 'save', id }))) as UsageState,
-    restoreUsage: usage => post({ kind: 'restore', usage }),
+    saveCounters: async () => (await request(id => ({ kind: 'save', id }))) as KeptCounters,
+    restoreCounters: counters => post({ kind: 'restore', counters }),
     async close() {
       if (closing) return
       closing = true

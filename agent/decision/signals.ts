@@ -5,6 +5,10 @@
  * clients do.
  */
 import type { Instant } from '../core/clock.ts'
+import type { PolicyName } from '../manifest/schema.ts'
+import { formatIp, parseIp } from '../model/ip.ts'
+import type { PolicyRequest } from '../standards/policy-delegation.ts'
+import type { Decision } from './decide.ts'
 
 export const signalCodes = [
   'SIG-UNKNOWN-RECIPIENTS',
@@ -100,18 +104,19 @@ export function createSignals(limits: { readonly subjectsMax: number } = { subje
     const { alert, act } = code === 'SIG-BOUNCES' ? bouncesOf(sent) : thresholds[code]
     const meter = meterOf(`${code} ${subject}`)
     const { instants } = meter
-    // A clock that was set back would keep what is ahead of it for ever.
-    while (instants.length > 0 && (instants[0]! <= at - windowMs || instants[0]! > at)) instants.shift()
+    // What is ahead of a clock that was set back would count for ever.
+    while (instants.length > 0 && instants.at(-1)! > at) instants.pop()
+    while (instants.length > 0 && instants[0]! <= at - windowMs) instants.shift()
     instants.push(at)
     const highest = code === 'SIG-BOUNCES' ? bouncesMax : act === never ? alert : act
     if (instants.length > highest) instants.shift()
     const reached = instants.length
-    if (reached >= act && at - meter.acted >= windowMs) {
+    if (reached >= act && isDue(meter.acted, at)) {
       meter.acted = at
       meter.alerted = at
       return [{ code, level: 'act', subject, count: reached, at }]
     }
-    if (reached >= alert && at - meter.alerted >= windowMs) {
+    if (reached >= alert && isDue(meter.alerted, at)) {
       meter.alerted = at
       return [{ code, level: 'alert', subject, count: reached, at }]
     }
@@ -135,7 +140,7 @@ export function createSignals(limits: { readonly subjectsMax: number } = { subje
       const prefix = prefixOf(client)
       if (crowd(prefix, login, at) < thresholds['SIG-ADDRESSING'].alert) return count(code, login, at)
       const meter = meterOf(`SIG-ADDRESSING ${prefix}`)
-      if (at - meter.alerted < windowMs) return []
+      if (!isDue(meter.alerted, at)) return []
       meter.alerted = at
       return [{ code: 'SIG-ADDRESSING', level: 'alert', subject: prefix, count: crowd(prefix, login, at), at }]
     },
@@ -156,14 +161,43 @@ export function createSignals(limits: { readonly subjectsMax: number } = { subje
   }
 }
 
+/** After an hour; and at once where the clock was set back to before it was told, or nobody would hear until it caught up. */
+function isDue(told: Instant, at: Instant): boolean {
+  return told > at || at - told >= windowMs
+}
+
 function bouncesOf(sent: number): Thresholds {
   const act = sent < bounceSentMin ? never : Math.min(Math.ceil(sent * bounceShare), bouncesMax)
   return { alert: never, act }
 }
 
-/** The neighbourhood of an address: what one provider gives out together. */
+/** The neighbourhood of an address, what one provider gives out together: /24 of IPv4, /48 of IPv6. */
 function prefixOf(client: string): string {
-  const v4 = /^(\d+\.\d+\.\d+)\.\d+$/.exec(client)
-  if (v4 !== null) return `${v4[1]}.0/24`
-  return client.includes(':') ? `${client.split(':').slice(0, 3).join(':')}::/48` : client
+  const ip = parseIp(client)
+  if (ip === undefined) return client
+  if (typeof ip === 'number') return `${formatIp(ip - (ip % 2 ** 8))}/24`
+  return `${formatIp((ip >> 80n) << 80n)}/48`
+}
+
+/** What a decision is a sign of, with whom it is of; undefined for most. */
+export function signOf(
+  { sign, reason, effect }: Decision,
+  { login, clientAddress: client }: PolicyRequest,
+  sent: (account: string) => number,
+): Sign | undefined {
+  if (sign !== undefined) {
+    const { kind, account } = sign
+    return kind === 'bounce'
+      ? { code: 'SIG-BOUNCES', login: account, client, sent: sent(account) }
+      : { code: 'SIG-UNKNOWN-RECIPIENTS', login: account, client }
+  }
+  const code = effect === 'dunno' || reason === 'permitted' ? undefined : codeOf[reason]
+  return code === undefined || login === '' ? undefined : { code, login, client }
+}
+
+/** Of refusals. */
+const codeOf: Readonly<Partial<Record<PolicyName, Sign['code']>>> = {
+  'off-network': 'SIG-OFF-LAN',
+  rate: 'SIG-RATE',
+  'scope-send': 'SIG-SCOPE',
 }

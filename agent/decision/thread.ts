@@ -9,6 +9,7 @@ import { systemClock } from '../core/system-clock.ts'
 import { decide } from './decide.ts'
 import type { FromThread, ThreadData, ThreadReply, Told, ToThread } from './messages.ts'
 import { PolicyServer } from './server.ts'
+import { createSignals, type Signal, signOf } from './signals.ts'
 import { openSnapshot, withHolds } from './snapshot.ts'
 import { createUsage } from './usage.ts'
 
@@ -23,21 +24,26 @@ const sent = new Int32Array((workerData as ThreadData).sent)
 let received = 0
 let told: Told[] = []
 let more = 0
+let raised: Signal[] = []
 let telling: NodeJS.Timeout | null = null
 
 const say = (message: FromThread) => port.postMessage(message)
 
 const usage = createUsage()
+const signals = createSignals()
 const server = new PolicyServer({
   clock: systemClock,
   usage,
   beforeAnswer: takeAll,
   onDecision(decision, request) {
-    if (told.length < toldMax) {
-      const { sign } = decision
-      const sent = sign?.kind === 'bounce' ? { sent: usage.recent(sign.account, systemClock.now()) } : {}
-      told.push({ decision, request, ...sent })
-    } else if (decision.sign === undefined) more += 1
+    const at = systemClock.now()
+    // Counted here, where each is seen: a flood of refusals hides nobody's signs.
+    const sign = signOf(decision, request, account => usage.recent(account, at))
+    if (sign !== undefined) raised.push(...signals.note(sign, at))
+    if (decision.sign === undefined) {
+      if (told.length < toldMax) told.push({ decision, request })
+      else more += 1
+    } else if (raised.length === 0) return
     telling ??= setTimeout(tell, tellMs)
   },
   onThrown: error => say({ kind: 'thrown', error: error instanceof Error ? String(error.stack) : String(error) }),
@@ -46,9 +52,10 @@ const server = new PolicyServer({
 function tell(): void {
   if (telling !== null) clearTimeout(telling)
   telling = null
-  if (told.length + more === 0) return
-  say({ kind: 'told', told, more })
+  if (told.length + more + raised.length === 0) return
+  say({ kind: 'told', told, more, signals: raised })
   told = []
+  raised = []
   more = 0
 }
 
@@ -83,10 +90,11 @@ function take(message: ToThread): void {
       void reply(message.id, Promise.resolve({ ...server.counters }))
       break
     case 'save':
-      void reply(message.id, Promise.resolve(usage.save()))
+      void reply(message.id, Promise.resolve({ usage: usage.save(), signals: signals.save() }))
       break
     case 'restore':
-      usage.restore(message.usage)
+      usage.restore(message.counters.usage)
+      signals.restore(message.counters.signals)
       break
     case 'close':
       void reply(message.id, close())

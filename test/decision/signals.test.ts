@@ -42,6 +42,23 @@ test('a clock that is set back keeps nobody counted for ever', () => {
   expect(noted([...ahead, [miss(), minuteMs], [miss(), 2 * minuteMs]])).toEqual([])
 })
 
+test('a clock that is set back after a signal silences nobody', () => {
+  const hours = (from: number) => Array.from({ length: 5 * 60 }, (_, n) => [miss(), from + n * minuteMs] as const)
+  const before = noted(hours(240 * windowMs))
+  const both = noted([...hours(240 * windowMs), ...hours(0)])
+  expect(before.length).toBeGreaterThan(1)
+  expect(both.length).toBeGreaterThanOrEqual(2 * before.length - 1)
+  const place = (at: number) => Array.from({ length: 6 }, (_, n) => [off(`p${n}@uno.cu`), at + n] as const)
+  const codes = noted([...place(240 * windowMs), ...place(0)]).map(({ code }) => code)
+  expect(codes.filter(code => code === 'SIG-ADDRESSING')).toHaveLength(2)
+})
+
+test('one network is one place, however its addresses are written', () => {
+  const people = ['2001:db8::9', '2001:db8:0:0::8', '2001:0db8:0:1::7', '2001:db8:0:ffff::1', '2001:DB8::6']
+  const told = noted(people.map((client, n) => [off(`p${n}@uno.cu`, client), n] as const))
+  expect(told.at(-1)).toMatchObject({ code: 'SIG-ADDRESSING', subject: '2001:db8::/48' })
+})
+
 test('one login from outside is told at once; many from one new place are told as a place', () => {
   const people = Array.from({ length: 40 }, (_, n) => [off(`p${n}@uno.cu`, `203.0.113.${n}`), n * 1_000] as const)
   const told = noted(people)
