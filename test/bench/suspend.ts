@@ -4,6 +4,7 @@
  * type, on one real slapd, Dovecot and Postfix, in turns within one run. Needs the servers and root; runs alone:
  * `RUNS=10 node test/bench/suspend.ts`.
  */
+
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { renderLdapSnippets } from '../../providers/ldap/snippets.ts'
 import { type Bench, closeSessions, enqueue, openSessions, type Session } from '../mail-hosts/bench.ts'
+import { mailLine } from '../servers/mail-hosts.ts'
 import { run, startMailServers, whyNoServers } from '../servers/mail-servers.ts'
 import { type Slapd, startSlapd, whyNoSlapd } from '../servers/slapd.ts'
 import { imapLogin, popLogin, smtpLogin } from '../servers/wire.ts'
@@ -89,14 +91,11 @@ async function openSite(): Promise<Site> {
   const bench: Bench = { servers, password, sinkPort }
   const secretFile = join(servers.folder, 'ldap-password')
   writeFileSync(secretFile, `${secret.reveal()}\n`, { mode: 0o600 })
-  const key = `{ file: ${join(servers.folder, 'dv/doveadm-key')} }`
-  const dovecot = `{ kind: dovecot, name: imap1, url: "http://${home}:${servers.ports.doveadm}", apiKey: ${key}, denyFile: ${join(servers.folder, 'dv/closed-domains')} }`
-  const postfix = `{ kind: postfix, name: mx1, configFolder: ${join(servers.folder, 'pf/etc')} }`
   const estate = await createEstate(manifests(), {
     policyPort,
     providers: {
       directory: `directory: { kind: ldap, url: "${url}", base: "${base}", bindDn: "${agentDn}", password: { file: ${secretFile} }, startTls: true, ca: ${caFile} }`,
-      mail: `mail: [${dovecot}, ${postfix}]`,
+      mail: mailLine(servers),
     },
   })
   const applied = await estate.cli(['apply', '--yes'])

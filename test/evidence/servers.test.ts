@@ -2,12 +2,14 @@
  * Evidence from a real Postfix and a real Dovecot: whose sessions were ended, what waits in the queue without its
  * content, what both logged; a host that is away is a gap and keeps nobody waiting.
  */
+
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readTar } from '../../agent/evidence/tar.ts'
 import { type Bench, openSessions, queueOf, type Session } from '../mail-hosts/bench.ts'
-import { startMailServers, whyNoServers } from '../servers/mail-servers.ts'
+import { doveadmKey, mailLine, startWaitingServers } from '../servers/mail-hosts.ts'
+import { whyNoServers } from '../servers/mail-servers.ts'
 import { describeServers } from '../servers/suite.ts'
 import { sendMail } from '../servers/wire.ts'
 import { createEstate, type Daemon, type Estate, eventually, institutionText } from '../support/estate.ts'
@@ -35,24 +37,13 @@ describeServers('evidence of mail hosts', whyNoServers, () => {
   }
 
   beforeAll(async () => {
-    const [policyPort, sinkPort] = [await freePort(), await freePort()]
-    const servers = await startMailServers({
-      policy: `${home}:${policyPort}`,
-      doors: true,
-      mainCf: [
-        `transport_maps = inline:{ fuera.example=smtp:[${home}]:${sinkPort} }`,
-        'queue_run_delay = 1h',
-        'minimal_backoff_time = 1h',
-      ],
-    })
-    bench = { servers, password, sinkPort }
-    const key = `{ file: ${join(servers.folder, 'dv/doveadm-key')} }`
-    const dovecot = `{ kind: dovecot, name: imap1, url: "http://${home}:${servers.ports.doveadm}", apiKey: ${key}, denyFile: ${join(servers.folder, 'dv/closed-domains')} }`
-    const postfix = `{ kind: postfix, name: mx1, configFolder: ${join(servers.folder, 'pf/etc')} }`
-    const away = `{ kind: dovecot, name: imap2, url: "http://${home}:${await freePort()}", apiKey: ${key} }`
+    const { policyPort, ...started } = await startWaitingServers(password)
+    bench = started
+    const { servers } = bench
+    const away = `{ kind: dovecot, name: imap2, url: "http://${home}:${await freePort()}", apiKey: ${doveadmKey(servers)} }`
     estate = await createEstate(
       { 'hospital.yaml': hospital, 'clinica.yaml': clinic },
-      { directory: servers.directoryFile, policyPort, providers: { mail: `mail: [${dovecot}, ${postfix}, ${away}]` } },
+      { directory: servers.directoryFile, policyPort, providers: { mail: mailLine(servers, [away]) } },
     )
     mkdirSync(join(estate.folder, 'log'))
     const config = join(estate.folder, 'mailwarden.yaml')

@@ -2,14 +2,15 @@
  * The doors beside directory and live decision, on a real Dovecot and a real Postfix: sessions that were open before,
  * the line of the closed domain, mail that waits in the queue. Closed by `suspend`, opened by nobody but two people.
  */
+
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Bench, openSessions, postsuper, queueOf, type Session, startSink } from '../mail-hosts/bench.ts'
 import { createEstate, type Daemon, type Estate, eventually, institutionText } from '../support/estate.ts'
-import { freePort } from '../support/free-port.ts'
 import { completeReport } from '../support/report.ts'
-import { startMailServers, whyNoServers } from './mail-servers.ts'
+import { mailLine, startWaitingServers } from './mail-hosts.ts'
+import { whyNoServers } from './mail-servers.ts'
 import { describeServers } from './suite.ts'
 import { sendMail, smtpLogin } from './wire.ts'
 
@@ -42,23 +43,12 @@ describeServers('the doors of mail hosts', whyNoServers, () => {
   })
 
   beforeAll(async () => {
-    const [policyPort, sinkPort] = [await freePort(), await freePort()]
-    const servers = await startMailServers({
-      policy: `${home}:${policyPort}`,
-      doors: true,
-      mainCf: [
-        `transport_maps = inline:{ fuera.example=smtp:[${home}]:${sinkPort} }`,
-        'queue_run_delay = 1h',
-        'minimal_backoff_time = 1h',
-      ],
-    })
-    bench = { servers, password, sinkPort }
-    const key = `{ file: ${join(servers.folder, 'dv/doveadm-key')} }`
-    const dovecot = `{ kind: dovecot, name: imap1, url: "http://${home}:${servers.ports.doveadm}", apiKey: ${key}, denyFile: ${join(servers.folder, 'dv/closed-domains')} }`
-    const postfix = `{ kind: postfix, name: mx1, configFolder: ${join(servers.folder, 'pf/etc')} }`
+    const { policyPort, ...started } = await startWaitingServers(password)
+    bench = started
+    const { servers } = bench
     estate = await createEstate(
       { 'hospital.yaml': hospital, 'clinica.yaml': clinic },
-      { directory: servers.directoryFile, policyPort, providers: { mail: `mail: [${dovecot}, ${postfix}]` } },
+      { directory: servers.directoryFile, policyPort, providers: { mail: mailLine(servers) } },
     )
     daemon = await estate.start()
     await daemon.until(line => line['event'] === 'ready', 'ready')

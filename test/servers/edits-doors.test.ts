@@ -3,13 +3,14 @@
  * domain taken away, the directory reopened and a session begun. Each is closed again within one pass and is an event of
  * the incident; what others hold and deny stays theirs.
  */
+
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Bench, openSessions, postsuper, queueOf, type Session } from '../mail-hosts/bench.ts'
 import { createEstate, type Daemon, type Estate, eventually, institutionText } from '../support/estate.ts'
-import { freePort } from '../support/free-port.ts'
-import { run, startMailServers, whyNoServers } from './mail-servers.ts'
+import { mailLine, startWaitingServers } from './mail-hosts.ts'
+import { run, whyNoServers } from './mail-servers.ts'
 import { absentOf, describeServers } from './suite.ts'
 import { imapLogin, sendMail } from './wire.ts'
 
@@ -43,28 +44,16 @@ describeServers('the doors of a suspension opened by hand', whyNot, () => {
   }
 
   beforeAll(async () => {
-    const policyPort = await freePort()
-    const sinkPort = await freePort()
-    const servers = await startMailServers({
-      policy: `${home}:${policyPort}`,
-      doors: true,
-      mainCf: [
-        `transport_maps = inline:{ fuera.example=smtp:[${home}]:${sinkPort} }`,
-        'queue_run_delay = 1h',
-        'minimal_backoff_time = 1h',
-      ],
-    })
-    bench = { servers, password, sinkPort }
-    const key = `{ file: ${join(servers.folder, 'dv/doveadm-key')} }`
-    const dovecot = `{ kind: dovecot, name: imap1, url: "http://${home}:${servers.ports.doveadm}", apiKey: ${key}, denyFile: ${denyFile()} }`
-    const postfix = `{ kind: postfix, name: mx1, configFolder: ${join(servers.folder, 'pf/etc')} }`
+    const { policyPort, ...started } = await startWaitingServers(password)
+    bench = started
+    const { servers } = bench
     const institution = (name: string, domain: string) => institutionText(name, { domain, network: `${home}/32` })
     estate = await createEstate(
       {
         'hospital.yaml': institution('hospital', 'hcg.sld.cu'),
         'clinica.yaml': institution('clinica', 'clinica.sld.cu'),
       },
-      { directory: servers.directoryFile, policyPort, providers: { mail: `mail: [${dovecot}, ${postfix}]` } },
+      { directory: servers.directoryFile, policyPort, providers: { mail: mailLine(servers) } },
     )
     daemon = await estate.start()
     await daemon.until(line => line['event'] === 'ready', 'ready')
