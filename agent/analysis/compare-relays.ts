@@ -3,9 +3,9 @@
  * otherwise, so a line says it for all of it, with one request for each direction in which something changes. And the
  * bounces of relays, which belong to no account. Pure.
  */
-import { partition } from './blocks.ts'
+import { type Landscape, partition } from './blocks.ts'
 import { type Comparison, directions, isSteady, isWitness, question } from './case.ts'
-import type { Question } from './fleet.ts'
+import { type Question, traitsOf } from './fleet.ts'
 
 export function compareRelays(comparison: Comparison, addresses: readonly string[]): void {
   const { land, relays, collect } = comparison
@@ -40,6 +40,28 @@ function* askedOf(
     for (const recipient of outside) if (recipient !== '') yield question({ sender, clientAddress, recipient })
   }
   for (const recipient of addresses) yield question({ clientAddress, recipient })
+  // What one account sends another may change where neither changes towards the rest of the world.
+  const recipients = oneOfEach(land, addresses, 'hear')
+  for (const sender of oneOfEach(land, own, 'write'))
+    for (const recipient of recipients) yield question({ sender, clientAddress, recipient })
+}
+
+/** One of those that fare alike; whom an exception singles out stands for itself. */
+function oneOfEach(land: Landscape, addresses: readonly string[], right: 'hear' | 'write'): readonly string[] {
+  const singled = new Set(
+    [land.before, land.after].flatMap(({ snapshot }) =>
+      [...snapshot.exceptions.values()].flat().flatMap(item => ('target' in item ? [item.target] : [])),
+    ),
+  )
+  const found = new Map<string, string>()
+  for (const address of addresses) {
+    const [one, other] = [land.before, land.after].map(fleet => traitsOf(fleet, address))
+    const kind = singled.has(address)
+      ? address
+      : `${one!.institution}|${one![right]}|${other!.institution}|${other![right]}`
+    if (!found.has(kind)) found.set(kind, address)
+  }
+  return [...found.values()]
 }
 
 function compareBounces({ land, relays, collect }: Comparison): void {

@@ -1,6 +1,6 @@
 /**
  * Comparisons checked against every request of small fleets: each flip is told by a line, and each line has its flip.
- * `FLEETS=20000` makes it as long as one likes; `SEED=` repeats a run.
+ * The suite runs the same fleets each time; `SEED=any FLEETS=20000` looks for gaps among others, as long as one likes.
  */
 import { expect, test } from 'vitest'
 import { compareFleets } from '../../agent/analysis/compare.ts'
@@ -13,7 +13,7 @@ import { isPermitted as permits, randomPair, requests } from './fleets.ts'
 const pairs = Number(process.env['FLEETS'] ?? 300)
 
 test('every flip is told, and whatever is told flips', { timeout: 60_000 + pairs * 100 }, () => {
-  const random = createRandom(chooseSeed())
+  const random = createRandom(chooseSeed(20_261_123))
   const seen = new Map<string, number>()
   let asked = 0
   let flips = 0

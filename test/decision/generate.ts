@@ -27,8 +27,10 @@ export function createRandom(seed: number): Random {
 }
 
 /** Of the environment, so that a failure can be had again; else new each time. */
-export function chooseSeed(): number {
-  const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 32))
+/** @param usual the seed of a run that asks for none; `SEED=any` draws one. */
+export function chooseSeed(usual?: number): number {
+  const asked = process.env['SEED'] ?? usual ?? 'any'
+  const seed = asked === 'any' ? Math.floor(Math.random() * 2 ** 32) : Number(asked)
   console.log(`SEED=${seed}`)
   return seed
 }
