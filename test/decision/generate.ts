@@ -26,8 +26,10 @@ export function createRandom(seed: number): Random {
   return { next, below, pick: values => values[below(values.length)]!, chance: probability => next() < probability }
 }
 
-/** Of the environment, so that a failure can be had again; else new each time. */
-/** @param usual the seed of a run that asks for none; `SEED=any` draws one. */
+/**
+ * Of the environment, so that a failure can be had again; else new each time.
+ * @param usual the seed of a run that asks for none; `SEED=any` draws one.
+ */
 export function chooseSeed(usual?: number): number {
   const asked = process.env['SEED'] ?? usual ?? 'any'
   const seed = asked === 'any' ? Math.floor(Math.random() * 2 ** 32) : Number(asked)
