@@ -4,7 +4,7 @@
  * request that the two fleets decide differently; a cell without one changes nothing for anybody and is not told (ADR 20).
  * Pure.
  */
-import { addressAt } from '../decision/book.ts'
+import { addressesIn } from '../decision/book.ts'
 import { policies } from '../decision/decide.ts'
 import { findParty, modeOf } from '../decision/party.ts'
 import type { Snapshot } from '../decision/snapshot.ts'
@@ -65,7 +65,7 @@ export function compareFleets(before: Fleet, after: Fleet): Difference {
 }
 
 function* addressesOf({ snapshot: { book, exceptions } }: Fleet): Iterable<string> {
-  for (let entry = 0; entry < book.addresses; entry += 1) yield addressAt(book, entry)
+  yield* addressesIn(book)
   // A name that an exception singles out may be written to where its neighbours, nobody's like it, may not.
   for (const list of exceptions.values())
     for (const exception of list) if ('target' in exception && exception.target.includes('@')) yield exception.target

@@ -28,11 +28,15 @@ const hostAsciiOnly = /^[a-z0-9.\-\u0080-\uffff]+$/i
 // What nearly every address looks like, in canonical form already: the long way round would change nothing.
 const simple = /^(?=[^@]{1,64}@)[a-z0-9_-]+(?:\.[a-z0-9_-]+)*@(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.)+[a-z]{2,63}$/
 
+/** Where the `@` of an address is that is in canonical form already; -1 where the long way round is needed to tell. */
+export function simpleSign(text: string): number {
+  return text.length <= addressLengthMax && simple.test(text) ? text.indexOf('@') : -1
+}
+
 export function parseEnvelopeAddress(text: string): EnvelopeAddress {
-  if (text.length <= addressLengthMax && simple.test(text)) {
-    const sign = text.indexOf('@')
-    return { form: 'plain', localpart: text.slice(0, sign), domain: text.slice(sign + 1) as DomainName }
-  }
+  const simple = simpleSign(text)
+  if (simple >= 0)
+    return { form: 'plain', localpart: text.slice(0, simple), domain: text.slice(simple + 1) as DomainName }
   if (text === '' || text === '<>') return { form: 'null' }
   const at = text.lastIndexOf('@')
   const localpart = toPlainLocalpart(at < 0 ? text : text.slice(0, at))

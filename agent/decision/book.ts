@@ -1,6 +1,6 @@
 /**
  * Every address that is somebody's, with the mailbox behind it, as flat tables of numbers and bytes: a million accounts
- * take some hundred bytes each, a look-up touches four places of memory, another thread reads the tables where they are,
+ * take some hundred bytes each, a look-up touches two places of memory, another thread reads the tables where they are,
  * and a file keeps them as they are. Canonical addresses are ASCII (`model/name.ts`). Pure.
  */
 import { assert } from '../core/assert.ts'
@@ -22,20 +22,23 @@ export type PlacedSetting = (typeof placedSettings)[number]
 export type Book = {
   readonly addresses: number
   readonly mailboxes: number
-  /** Open addressing, a power of two long, at most half full: the number of an entry and one, or 0. */
+  /**
+   * Open addressing, a power of two pairs, at most half full: an address's hash, and its entry and one, or 0. Whoever is
+   * nobody here is found out without another look.
+   */
   readonly slots: Uint32Array
   /**
-   * An address takes `entryWords`: its hash, where its text begins (it ends where the next one's does), its mailbox, and
-   * what decisions need of that, so that they look no further: its domain and its flags.
+   * An address takes some words, its entry is the number of the first: its mailbox, what decisions need of that, so that
+   * they look no further (its domain and its flags), the length of its text, and the text itself, four letters a word.
    */
   readonly entries: Uint32Array
-  readonly text: Uint8Array
   /** A mailbox takes `rowWords`: its domain and flags, the entry of its own address, its file, and its lines. */
   readonly rows: Uint32Array
   readonly files: readonly string[]
 }
 
-const entryWords = 4
+const textAt = 3
+const lettersPerWord = 4
 const rowWords = 4 + placedSettings.length
 const linesAt = 3
 // Domain and flags share a word.
@@ -82,50 +85,50 @@ export function createBookBuilder(room: {
   readonly letters: number
 }): BookBuilder {
   const slotsCount = 2 ** Math.ceil(Math.log2(Math.max(2, room.addresses * 2)))
-  const book = {
-    addresses: 0,
-    mailboxes: 0,
-    slots: words(slotsCount),
-    entries: words((room.addresses + 1) * entryWords),
-    text: new Uint8Array(new SharedArrayBuffer(room.letters)),
-    rows: words(room.mailboxes * rowWords),
-    files: [] as string[],
-  }
-  const { slots, entries, text, rows } = book
+  const mask = slotsCount - 1
+  // A text's last word may be filled by one letter alone.
+  const entriesMax = room.addresses * (textAt + 1) + Math.ceil(room.letters / lettersPerWord)
+  const slots = words(slotsCount * 2)
+  const entries = words(entriesMax)
+  const rows = words(room.mailboxes * rowWords)
+  const files: string[] = []
   const fileNumbers = new Map<string, number>()
+  let addresses = 0
+  let mailboxes = 0
   let written = 0
 
   const fileNumber = (name: string) => {
     const known = fileNumbers.get(name)
     if (known !== undefined) return known
-    fileNumbers.set(name, book.files.length)
-    return book.files.push(name) - 1
+    fileNumbers.set(name, files.length)
+    return files.push(name) - 1
   }
 
   /** The entry of an address, made where there is none; its mailbox is `nobody` then. */
   const entryOf = (address: Address): number => {
-    const known = findEntry(book, address)
-    if (known >= 0) return known
-    const entry = book.addresses
-    book.addresses += 1
     const hash = hashOf(address)
-    entries[entry * entryWords] = hash
-    entries[entry * entryWords + 1] = written
-    entries[entry * entryWords + 2] = nobody
-    for (let at = 0; at < address.length; at += 1) text[written + at] = address.charCodeAt(at)
-    written += address.length
-    entries[(entry + 1) * entryWords + 1] = written
-    const mask = slots.length - 1
+    const known = findEntry({ slots, entries }, address, hash)
+    if (known >= 0) return known
+    const entry = written
+    addresses += 1
+    entries[entry] = nobody
+    entries[entry + 2] = address.length
+    for (let at = 0; at < address.length; at += 1) {
+      const word = entry + textAt + (at >>> 2)
+      entries[word] = entries[word]! | (address.charCodeAt(at) << ((at & 3) * 8))
+    }
+    written += wordsOf(address.length)
     let slot = hash & mask
-    while (slots[slot] !== 0) slot = (slot + 1) & mask
-    slots[slot] = entry + 1
+    while (slots[slot * 2 + 1] !== 0) slot = (slot + 1) & mask
+    slots[slot * 2] = hash
+    slots[slot * 2 + 1] = entry + 1
     return entry
   }
 
   return {
     add(mailbox) {
-      const number = book.mailboxes
-      book.mailboxes += 1
+      const number = mailboxes
+      mailboxes += 1
       assert(mailbox.domain < domainsMax, 'a book has a million domains at most')
       const at = number * rowWords
       rows[at] = mailbox.domain * 2 ** flagBits + flagsOf(mailbox)
@@ -139,19 +142,23 @@ export function createBookBuilder(room: {
       return number
     },
     enter(address, mailbox) {
-      const at = entryOf(address) * entryWords + 2
-      const known = entries[at]!
+      const entry = entryOf(address)
+      const known = entries[entry]!
       const standing = (number: number) => standingIn(rows[number * rowWords]!)
       if (known !== nobody && (standing(known) === 'live' || standing(mailbox) !== 'live')) return
-      entries[at] = mailbox
-      const isOwn = rows[mailbox * rowWords + 1] === (at - 2) / entryWords
-      entries[at + 1] = rows[mailbox * rowWords]! + (isOwn ? ownFlag : 0)
+      entries[entry] = mailbox
+      const isOwn = rows[mailbox * rowWords + 1] === entry
+      entries[entry + 1] = rows[mailbox * rowWords]! + (isOwn ? ownFlag : 0)
     },
-    owner: address => findMailbox(book, findEntry(book, address)),
+    owner: address => findMailbox({ entries }, findEntry({ slots, entries }, address)),
     standing: mailbox => standingIn(rows[mailbox * rowWords]!),
-    finish: () => book,
+    // Where names were entered more than once there is room left, which is nobody's.
+    finish: () => ({ addresses, mailboxes, slots, entries: entries.subarray(0, written), rows, files }),
   }
 }
+
+/** What an address of so many letters takes. */
+const wordsOf = (letters: number) => textAt + Math.ceil(letters / lettersPerWord)
 
 const nobody = 0xffff_ffff
 
@@ -175,7 +182,7 @@ function flagsOf({ role, standing, send, receive, access, hasExceptions }: BookM
 }
 
 /** FNV-1a, stirred so that its low bits are as good as its high ones. */
-function hashOf(text: string): number {
+export function hashOf(text: string): number {
   let hash = 0x811c9dc5
   for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
   return (hash ^ (hash >>> 15)) >>> 0
@@ -183,28 +190,39 @@ function hashOf(text: string): number {
 
 const addressLettersMax = 254 // RFC 5321 section 4.5.3.1.3, without the angle brackets: nothing longer is in the book
 
-/** The entry of an address in canonical form; -1 when it is in nobody's name. */
-export function findEntry({ slots, entries, text }: Pick<Book, 'slots' | 'entries' | 'text'>, address: string): number {
-  const { length } = address
-  if (length > addressLettersMax) return -1
-  const hash = hashOf(address)
-  const mask = slots.length - 1
-  for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-    const entry = slots[slot]! - 1
+/**
+ * The entry of an address in canonical form; -1 when it is in nobody's name.
+ * @param hash its `hashOf`, where that is known already.
+ */
+export function findEntry(
+  { slots, entries }: Pick<Book, 'slots' | 'entries'>,
+  address: string,
+  hash: number = hashOf(address),
+): number {
+  if (address.length > addressLettersMax) return -1
+  const last = slots.length - 2
+  for (let at = (hash * 2) & last; ; at = (at + 2) & last) {
+    const entry = slots[at + 1]! - 1
     if (entry < 0) return -1
-    const at = entry * entryWords
-    if (entries[at] !== hash) continue
-    const from = entries[at + 1]!
-    if (entries[at + entryWords + 1]! - from !== length) continue
-    let same = 0
-    while (same < length && text[from + same] === address.charCodeAt(same)) same += 1
-    if (same === length) return entry
+    if (slots[at] === hash && hasText(entries, entry, address)) return entry
   }
 }
 
+function hasText(entries: Uint32Array, entry: number, address: string): boolean {
+  const { length } = address
+  if (entries[entry + 2] !== length) return false
+  let word = 0
+  for (let at = 0; at < length; at += 1) {
+    if ((at & 3) === 0) word = entries[entry + textAt + (at >>> 2)]!
+    if ((word & 0xff) !== address.charCodeAt(at)) return false
+    word >>>= 8
+  }
+  return true
+}
+
 /** @param entry as of `findEntry`; -1 has no mailbox. */
-export function findMailbox({ entries }: Book, entry: number): number {
-  const mailbox = entry < 0 ? nobody : entries[entry * entryWords + 2]!
+export function findMailbox({ entries }: Pick<Book, 'entries'>, entry: number): number {
+  const mailbox = entry < 0 ? nobody : entries[entry]!
   return mailbox === nobody ? -1 : mailbox
 }
 
@@ -213,14 +231,22 @@ export function ownEntry({ rows }: Book, mailbox: number): number {
   return rows[mailbox * rowWords + 1]!
 }
 
-export function addressAt({ entries, text }: Book, entry: number): Address {
-  const at = entry * entryWords
-  return String.fromCharCode(...text.subarray(entries[at + 1]!, entries[at + entryWords + 1]!)) as Address
+export function addressAt({ entries }: Book, entry: number): Address {
+  const codes = Array.from({ length: entries[entry + 2]! }, (_, at) => {
+    return (entries[entry + textAt + (at >>> 2)]! >>> ((at & 3) * 8)) & 0xff
+  })
+  return String.fromCharCode(...codes) as Address
+}
+
+/** Every address, in the order in which they were entered. */
+export function* addressesIn(book: Book): Iterable<Address> {
+  const { entries } = book
+  for (let entry = 0; entry < entries.length; entry += wordsOf(entries[entry + 2]!)) yield addressAt(book, entry)
 }
 
 /** Of the mailbox of an entry: its domain and its flags in one word, for the functions below. */
 export function traitsAt({ entries }: Book, entry: number): number {
-  return entries[entry * entryWords + 3]!
+  return entries[entry + 1]!
 }
 
 export const domainIn = (traits: number): number => traits >>> flagBits
@@ -243,7 +269,7 @@ export function placeAt({ rows, files }: Book, mailbox: number, setting?: Placed
 export function isSameBook(one: Book, other: Book): boolean {
   if (one.addresses !== other.addresses || one.mailboxes !== other.mailboxes) return false
   if (one.files.length !== other.files.length || one.files.some((file, at) => file !== other.files[at])) return false
-  return (['slots', 'entries', 'text', 'rows'] as const).every(part => {
+  return (['slots', 'entries', 'rows'] as const).every(part => {
     const [a, b] = [one[part], other[part]].map(({ buffer, byteOffset, byteLength }) =>
       Buffer.from(buffer, byteOffset, byteLength),
     )

@@ -26,6 +26,8 @@ export type Connection = {
   asked: boolean
   /** Nothing more is read from it. */
   closing: boolean
+  /** What it asks is to be answered in this turn. */
+  waiting: boolean
 }
 
 export interface Connections extends Iterable<Connection> {

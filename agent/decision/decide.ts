@@ -83,13 +83,11 @@ const permitted: Decision = {
 export function decide(snapshot: Snapshot, request: PolicyRequest, circumstances: Circumstances): Decision {
   const facts = toFacts(snapshot, request, circumstances)
   let opinions: Judged[] | undefined
-  for (const policy of policies) {
-    const mode = modeOf(snapshot, policy.name)
-    if (mode === 'off') continue
+  for (const { policy, observed } of activeIn(snapshot)) {
     const judgement = policy.judge(facts)
     if (judgement === undefined || judgement === 'passed') continue
     opinions ??= []
-    opinions.push({ policy: policy.name, verdict: judgement, observed: mode === 'observe' })
+    opinions.push({ policy: policy.name, verdict: judgement, observed })
   }
   const spends = facts.stage === 'recipient' ? spendOf(facts) : null
   if (opinions === undefined) {
@@ -98,6 +96,23 @@ export function decide(snapshot: Snapshot, request: PolicyRequest, circumstances
     return spends === null ? permitted : { ...permitted, spends }
   }
   return conclude(opinions, request, circumstances.at, spends)
+}
+
+type Active = { readonly policy: AccessPolicy; readonly observed: boolean }
+
+const active = new WeakMap<Snapshot['modes'], readonly Active[]>()
+
+/** Those that are not off, by the modes of a snapshot, which it shares with its like under other holds. */
+function activeIn(snapshot: Snapshot): readonly Active[] {
+  let found = active.get(snapshot.modes)
+  if (found === undefined) {
+    found = policies.flatMap(policy => {
+      const mode = modeOf(snapshot, policy.name)
+      return mode === 'off' ? [] : [{ policy, observed: mode === 'observe' }]
+    })
+    active.set(snapshot.modes, found)
+  }
+  return found
 }
 
 function signOf({ login, sender, recipient }: AccessFacts): Decision['sign'] {

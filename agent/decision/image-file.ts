@@ -15,12 +15,12 @@ import type { SnapshotImage } from './image.ts'
 export type ImageOrigin = { readonly register: string; readonly size: number }
 
 /** Raised with every change of this form, of the book's or of the country table's. */
-const magic = 'mailwarden decisions 3\n'
+const magic = 'mailwarden decisions 4\n'
 const digestBytes = 32
 /** Its digest is made while it is written, and other work goes on between the pieces. */
 const pieceBytes = 4 * 1024 * 1024
 
-const sections = ['slots', 'entries', 'text', 'rows', 'v4Starts', 'v4Marks', 'v6Starts', 'v6Marks'] as const
+const sections = ['slots', 'entries', 'rows', 'v4Starts', 'v4Marks', 'v6Starts', 'v6Marks'] as const
 type Section = (typeof sections)[number]
 const noWords = new Uint32Array()
 
@@ -36,10 +36,10 @@ type Header = {
 /** The old one stands until the new one is whole and on the disk. @throws what the file system says. */
 export async function writeImage(file: string, image: SnapshotImage, origin: ImageOrigin): Promise<void> {
   const { book, country, exceptions, holds: _, ...rest } = image
-  const { slots, entries, text, rows, ...counts } = book
+  const { slots, entries, rows, ...counts } = book
   const named = country === null ? null : { countries: country.countries, sources: country.sources }
   const parts: Readonly<Record<Section, Uint8Array | Uint32Array>> = {
-    ...{ slots, entries, text, rows },
+    ...{ slots, entries, rows },
     v4Starts: country?.v4Starts ?? noWords,
     v4Marks: country?.v4Marks ?? noWords,
     v6Starts: country?.v6Starts ?? noWords,
@@ -102,7 +102,6 @@ export async function readImage(file: string): Promise<
     ...header.book,
     slots: new Uint32Array(shared('slots')),
     entries: new Uint32Array(shared('entries')),
-    text: new Uint8Array(shared('text')),
     rows: new Uint32Array(shared('rows')),
   }
   const country =

@@ -6,8 +6,8 @@ import type { Place } from '../core/diagnostic.ts'
 import type { PolicyName } from '../manifest/schema.ts'
 import { type Exception, type Scope, scopes } from '../model/entity.ts'
 import type { Hold, Lever } from '../model/incident.ts'
-import type { Address } from '../model/name.ts'
-import { parseEnvelopeAddress } from './address.ts'
+import type { Address, DomainName } from '../model/name.ts'
+import { parseEnvelopeAddress, simpleSign } from './address.ts'
 import {
   accessIn,
   addressAt,
@@ -25,10 +25,11 @@ import {
   standingIn,
   traitsAt,
 } from './book.ts'
+import { findHost } from './hosts.ts'
 import type { Mode } from './image.ts'
 import { isNationalAddress } from './scope.ts'
 import type { Snapshot } from './snapshot.ts'
-import type { MailboxRow, Party } from './tables.ts'
+import type { DomainRow, MailboxRow, Party } from './tables.ts'
 
 /**
  * The hold that closes one of `levers` for a party: of the whole domain first, then of the account.
@@ -63,8 +64,20 @@ export function modeOf(snapshot: Snapshot, policy: PolicyName): Mode {
 
 /** Looks an address of a request up. Text that is no address is a party too: a foreign one. */
 export function findParty(snapshot: Snapshot, text: string): Party {
-  const known = findManaged(snapshot, text)
-  if (known !== undefined) return known
+  const sign = simpleSign(text)
+  return sign >= 0 ? findPlain(snapshot, text, sign) : findOther(snapshot, text)
+}
+
+/** The common case: an address in canonical form costs one pass for its host, and a look into the book if it is of ours. */
+function findPlain(snapshot: Snapshot, text: string, sign: number): Party {
+  const { domain: number, isNational } = findHost(snapshot.hosts, text, sign + 1)
+  if (number >= 0) return findManaged(snapshot, text, sign, snapshot.domainRows[number]!)
+  const domain = text.slice(sign + 1) as DomainName
+  const scope = isNational ? 'national' : 'international'
+  return { form: 'plain', text, domain, ip: undefined, scope, managed: undefined, mailbox: undefined }
+}
+
+function findOther(snapshot: Snapshot, text: string): Party {
   const address = parseEnvelopeAddress(text)
   const nobody: Party = {
     form: address.form,
@@ -86,24 +99,32 @@ export function findParty(snapshot: Snapshot, text: string): Party {
     }
     case 'odd':
       return { ...nobody, domain: address.domain, managed: snapshot.domains.get(address.domain ?? '') }
-    case 'plain': {
-      const { localpart, domain } = address
-      const managed = snapshot.domains.get(domain)
-      const full = `${localpart}@${domain}`
-      if (managed === undefined) {
-        const scope = isNationalName(snapshot, domain) ? 'national' : 'international'
-        return { form: 'plain', text: full, domain, ip: undefined, scope, managed, mailbox: undefined }
-      }
-      const plus = localpart.indexOf('+')
-      const canonical = plus > 0 ? `${localpart.slice(0, plus)}@${domain}` : full
-      // The detail is dropped for accounts; who is none is named as they were written.
-      return findManaged(snapshot, canonical) ?? { ...nobody, text: full, domain, scope: 'national', managed }
-    }
+    case 'plain':
+      return findPlain(snapshot, `${address.localpart}@${address.domain}`, address.localpart.length)
   }
 }
 
-/** Somebody here, by an address in canonical form: the common case costs one look-up and no parsing. */
-function findManaged(snapshot: Snapshot, address: string): Party | undefined {
+/** @param text in canonical form, of a managed domain, but for a `+detail`. */
+function findManaged(snapshot: Snapshot, text: string, sign: number, managed: DomainRow): Party {
+  const found = findMailboxOf(snapshot, text)
+  if (found !== undefined) return found
+  const plus = text.indexOf('+')
+  // The detail is dropped for accounts; who is none is named as they were written.
+  const canonical = plus > 0 && plus < sign ? `${text.slice(0, plus)}${text.slice(sign)}` : ''
+  return (
+    (canonical === '' ? undefined : findMailboxOf(snapshot, canonical)) ?? {
+      form: 'plain',
+      text,
+      domain: managed.name,
+      ip: undefined,
+      scope: 'national',
+      managed,
+      mailbox: undefined,
+    }
+  )
+}
+
+function findMailboxOf(snapshot: Snapshot, address: string): Party | undefined {
   const entry = findEntry(snapshot.book, address)
   const number = findMailbox(snapshot.book, entry)
   if (number < 0) return undefined
@@ -142,15 +163,4 @@ function mailboxOf(snapshot: Snapshot, number: number, traits: number, address: 
 /** The line of a setting, or, without one of its own, of the mailbox. */
 export function placeOf(snapshot: Snapshot, mailbox: MailboxRow, setting?: PlacedSetting): Place | null {
   return placeAt(snapshot.book, mailbox.number, setting) ?? placeAt(snapshot.book, mailbox.number) ?? null
-}
-
-/** Whole labels from the right: `x.cult` and `cu.evil.com` are not below `cu`. */
-function isNationalName({ national }: Snapshot, name: string): boolean {
-  if (national.domains.has(name)) return true
-  for (let from = 0; ; ) {
-    if (national.suffixes.has(from === 0 ? name : name.slice(from))) return true
-    const dot = name.indexOf('.', from)
-    if (dot < 0) return false
-    from = dot + 1
-  }
 }

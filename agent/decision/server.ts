@@ -5,7 +5,12 @@
  */
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Clock } from '../core/clock.ts'
-import { createRequestReader, formatResponse, type PolicyRequest } from '../standards/policy-delegation.ts'
+import {
+  createRequestReader,
+  formatResponse,
+  type PolicyRequest,
+  requestLengthMax,
+} from '../standards/policy-delegation.ts'
 import {
   type Connection,
   type Connections,
@@ -62,6 +67,7 @@ export class PolicyServer {
   readonly #servers: Server[] = []
   readonly #listeners: ListenerTables[] = []
   #snapshot: Snapshot | null = null
+  #waiting: Waiting[] = []
 
   constructor(options: PolicyServerOptions) {
     this.#options = options
@@ -123,6 +129,7 @@ export class PolicyServer {
   async close(): Promise<void> {
     clearInterval(this.#sweeper)
     this.#pace.stop()
+    this.#answerAll()
     const closed = this.#servers.map(server => new Promise(resolve => server.close(resolve)))
     const open = [...this.#connections]
     // A server counts a socket as gone a moment before the socket itself says so.
@@ -154,7 +161,7 @@ export class PolicyServer {
     const socket = readInto(accepted, text => {
       if (connection.closing) return
       connection.reader.push(text)
-      this.#answer(connection, listener)
+      this.#arrived(connection, listener)
     })
     const connection: Connection = {
       socket,
@@ -165,6 +172,7 @@ export class PolicyServer {
       pending: 0,
       asked: false,
       closing: false,
+      waiting: false,
     }
     // A peer that goes away between requests, or resets, is nothing to tell.
     socket.on('error', () => socket.destroy())
@@ -179,21 +187,50 @@ export class PolicyServer {
     socket.resume()
   }
 
-  /** Answers every whole request that is there, in one write. */
-  #answer(connection: Connection, listener: ListenerTables): void {
+  /**
+   * Questions are answered when all that came in this turn of the loop are read: judged one after the other, then written
+   * one after the other, a dozen cost a tenth less than each by itself.
+   */
+  #arrived(connection: Connection, listener: ListenerTables): void {
     const now = this.#monotonic()
     connection.lastAt = now
+    if (!connection.waiting) {
+      connection.waiting = true
+      this.#waiting.push({ connection, listener, at: now, isLate: this.#pace.isLate(now) })
+      if (this.#waiting.length === 1) setImmediate(this.#answerAll)
+    }
+    // Nobody makes us keep more than the longest request; and after a full buffer the end may come in the same turn.
+    if (connection.reader.pending >= requestLengthMax) this.#answerAll()
+  }
+
+  readonly #answerAll = (): void => {
+    const waiting = this.#waiting
+    if (waiting.length === 0) return
+    this.#waiting = []
     this.#options.beforeAnswer?.()
+    const at = this.#options.clock.now()
+    const answered: { readonly connection: Connection; readonly answers: string; readonly startedAt: number }[] = []
+    for (const one of waiting) {
+      const { connection } = one
+      connection.waiting = false
+      if (connection.closing) continue
+      const answers = this.#answer(one, at)
+      if (answers !== undefined) answered.push({ connection, answers, startedAt: one.at })
+    }
+    for (const { connection, answers, startedAt } of answered) this.#finish(connection, answers, startedAt)
+  }
+
+  /** The answers to every whole request that is there; undefined where it was closed instead. */
+  #answer({ connection, listener, at: now, isLate }: Waiting, at: number): string | undefined {
     const { snapshot } = listener
     if (snapshot === null) {
       this.#refuse(connection, 'unverified', '')
       return
     }
-    if (this.#pace.isLate(now)) {
+    if (isLate) {
       this.#refuse(connection, 'late', '')
       return
     }
-    const at = this.#options.clock.now()
     let answers = ''
     for (let decided = 1; ; decided += 1) {
       const request = connection.reader.next()
@@ -214,7 +251,7 @@ export class PolicyServer {
         return
       }
     }
-    this.#finish(connection, answers, now)
+    return answers
   }
 
   #finish(connection: Connection, answers: string, startedAt: number): void {
@@ -289,6 +326,14 @@ export class PolicyServer {
     socket.end(answers, 'latin1')
     setTimeout(() => socket.destroy(), lingerMs).unref()
   }
+}
+
+type Waiting = {
+  readonly connection: Connection
+  readonly listener: ListenerTables
+  /** When it was read, monotonic; and whether it may have waited too long by then. */
+  readonly at: number
+  readonly isLate: boolean
 }
 
 /** What the connections of one listener are judged by. */

@@ -9,6 +9,7 @@ import type { Hold, Probation } from '../model/incident.ts'
 import type { Address, DomainName } from '../model/name.ts'
 import type { World } from '../model/world.ts'
 import { addressAt, type Book, findEntry, findMailbox, ownEntry } from './book.ts'
+import { buildHosts, type Hosts } from './hosts.ts'
 import { buildImage, type InstitutionImage, type Mode, type SnapshotImage } from './image.ts'
 import { buildNetworkSet, buildPrefixTable, type NetworkSet, type PrefixTable } from './network.ts'
 import type { DomainRow, HoldTable, InstitutionRow } from './tables.ts'
@@ -19,6 +20,7 @@ export type Snapshot = {
   readonly domains: ReadonlyMap<string, DomainRow>
   /** The same by number, as the book names them. */
   readonly domainRows: readonly DomainRow[]
+  readonly hosts: Hosts
   readonly book: Book
   readonly exceptions: ReadonlyMap<number, readonly Exception[]>
   /** Declared servers with role `relay` of institutions in service. */
@@ -54,6 +56,10 @@ export function openSnapshot(image: SnapshotImage): Snapshot {
     timeZone,
     domains: new Map(domainRows.map(row => [row.name, row])),
     domainRows,
+    hosts: buildHosts(
+      domainRows.map(({ name }) => name),
+      national,
+    ),
     book,
     exceptions,
     relays: buildPrefixTable(relayEntries(image, institutions)),

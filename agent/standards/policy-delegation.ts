@@ -173,12 +173,14 @@ export function createRequestReader(): RequestReader {
 
 function requestOf(values: readonly string[]): PolicyRequest {
   const [state = '', clientAddress = '', sender = '', recipient = '', login = '', instance = ''] = values
+  // Who logged in mostly writes under the same address: one text for both is compared in no time.
+  const who = decode(login)
   return {
     state: state.toUpperCase(),
     clientAddress,
-    sender: decode(sender),
+    sender: sender === login ? who : decode(sender),
     recipient: decode(recipient),
-    login: decode(login),
+    login: who,
     instance,
   }
 }
