@@ -3,7 +3,8 @@
  * should be refused is let through, and all that may come in has come in at the end. `RESTARTS=100 MESSAGES=20000` makes
  * it as long as one likes.
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createEstate, type Daemon, type Estate, eventually, institutionText } from '../support/estate.ts'
@@ -15,6 +16,8 @@ import { sendMail } from './wire.ts'
 const restarts = Number(process.env['RESTARTS'] ?? 6)
 const messages = Number(process.env['MESSAGES'] ?? 240)
 const senders = 8
+const swaks = '/usr/bin/swaks'
+const whyNot = () => whyNoServers() ?? (existsSync(swaks) ? null : `not installed: ${swaks}`)
 const timeoutMs = 60_000 + restarts * 15_000 + messages * 100
 
 const open = 'jperez@hcg.sld.cu'
@@ -22,7 +25,7 @@ const closed = 'mlopez@hcg.sld.cu' // hears nobody from abroad
 const accounts = ['{ name: jperez }', '{ name: mlopez, receive: national }']
 const hospital = institutionText('hospital', { domain: 'hcg.sld.cu', network: '127.0.0.1/32', accounts })
 
-describeServers('an agent that is restarted all the time', whyNoServers, () => {
+describeServers('an agent that is restarted all the time', whyNot, () => {
   let servers: MailServers
   let estate: Estate
   let daemon: Daemon
@@ -53,9 +56,20 @@ describeServers('an agent that is restarted all the time', whyNoServers, () => {
     let finished = false
     const endpoint = { port: servers.ports.smtp, from: '127.0.0.77' }
 
+    /** The same by a client that is not ours: the last answer but the one to QUIT. */
+    const swaksAttempt = (number: number, recipient: string): Promise<string> =>
+      new Promise(resolve => {
+        const to = ['--server', '127.0.0.1', '--port', String(endpoint.port), '--local-interface', endpoint.from]
+        const mail = ['--from', 'a@extranjero.example', '--to', recipient, '--header', `Subject: ${number}`]
+        execFile(swaks, [...to, ...mail, '--body', String(number), '--timeout', '60s'], (_, transcript) => {
+          const answers = [...transcript.matchAll(/^<(?:-|\*\*) +(\d{3} .*)$/gm)].map(([, answer = '']) => answer)
+          resolve(answers.filter(answer => !answer.startsWith('221')).at(-1) ?? `broken off: ${transcript.slice(-200)}`)
+        })
+      })
     /** What became of one attempt: the answer to RCPT, or to the message when it came to that. */
-    const attempt = async (number: number): Promise<string> => {
+    const attempt = async (number: number, client: number): Promise<string> => {
       const recipient = number % 3 === 0 ? closed : open
+      if (client === 0) return swaksAttempt(number, recipient)
       const text = `Subject: ${number}\n\n${number}\n`
       try {
         const sent = await sendMail(endpoint, { sender: 'a@extranjero.example', recipients: [recipient], text })
@@ -64,12 +78,14 @@ describeServers('an agent that is restarted all the time', whyNoServers, () => {
         return `broken off: ${error instanceof Error ? error.message : String(error)}`
       }
     }
-    const sender = async (): Promise<void> => {
+    const bySwaks = new Map<string, number>()
+    const sender = async (_: unknown, client: number): Promise<void> => {
       for (let number = next; number < messages; number = next) {
         next += 1
         for (;;) {
-          const answer = await attempt(number)
+          const answer = await attempt(number, client)
           const code = answer.slice(0, 3)
+          if (client === 0) bySwaks.set(code, (bySwaks.get(code) ?? 0) + 1)
           answers.set(code, (answers.get(code) ?? 0) + 1)
           const isOpen = number % 3 !== 0
           if (isOpen && code === '250') accepted += 1
@@ -97,7 +113,9 @@ describeServers('an agent that is restarted all the time', whyNoServers, () => {
       finished = true
     })
     const [done] = await Promise.all([restarter(), sending])
-    console.log({ restarts: done, messages, answers: Object.fromEntries(answers) })
+    const told = { answers: Object.fromEntries(answers), bySwaks: Object.fromEntries(bySwaks) }
+    console.log({ restarts: done, messages, ...told })
+    expect(bySwaks.get('250')).toBeGreaterThan(0)
     expect(done).toBeGreaterThan(0)
     const wanted = Array.from({ length: messages }, (_, number) => number).filter(number => number % 3 !== 0)
     await eventually(async () => delivered().length >= wanted.length, 'all mail being delivered')
