@@ -62,6 +62,10 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
     decisions: parts.decisions,
     keeper: parts.keeper,
     trusted: () => open.findings(config.operator.language).length === 0,
+    // People hear of it now, not with the next pass.
+    onRaised() {
+      open.courier.deliver().catch((error: unknown) => log.write('error', 'notices not sent', { error: String(error) }))
+    },
   })
   const evidence = createEvidenceKeeper({ ...open, signal: stop.signal })
   const verifier = createVerifier({ ...open, daemon: { pid: process.pid } }, daemonActor, stop.signal)

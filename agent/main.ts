@@ -30,7 +30,7 @@ import type { Language } from './model/entity.ts'
 import type { DomainName } from './model/name.ts'
 import type { AgentConfig } from './model/world.ts'
 import { type Courier, createCourier } from './notify/courier.ts'
-import { deliverNotices, makeNotices } from './notify/follow.ts'
+import { deliverNotices, makeNotices, makeSignalNotices } from './notify/follow.ts'
 import { createProber } from './prober.ts'
 import { Engine } from './reconcile/engine.ts'
 import { type Lock, takeLock } from './reconcile/lock.ts'
@@ -45,6 +45,7 @@ import { openForReading as openStoreForReading, readLogId } from './register/sto
 import { generateDkimKey } from './standards/dkim.ts'
 import { openMailHosts, openNotifier, openSystems, targetOf } from './systems.ts'
 import { emptyHistory, foldEntry, type History } from './world/history.ts'
+import { dueSignals } from './world/signals.ts'
 import { joinWorld } from './world/world.ts'
 
 const day = (timeZone: string) => ({ today: dayOf(systemClock.now(), timeZone), timeZone })
@@ -129,16 +130,14 @@ async function openForWriting(config: AgentConfig, log: Log, mode: 'write' | 'se
   const hosts = openMailHosts(config.providers.mail, systemClock, host => heldMailStore(engine, host))
   const notifier = await openNotifier(config.providers.notify, systemClock)
   const timersNow = () => dueTimers(history.incidents, systemClock.now(), config.operator.onCall?.length ?? 0)
-  const courier = createCourier(
-    () =>
-      deliverNotices(makeNotices(history.incidents, engine.world(), timersNow()), {
-        notifier,
-        append: entries => engine.append(entries),
-        clock: systemClock,
-        log,
-      }),
-    systemClock,
-  )
+  const courier = createCourier(() => {
+    const world = engine.world()
+    const made = [
+      ...makeNotices(history.incidents, world, timersNow()),
+      ...makeSignalNotices(dueSignals(history.signals, systemClock.now()), world),
+    ]
+    return deliverNotices(made, { notifier, append: entries => engine.append(entries), clock: systemClock, log })
+  }, systemClock)
   return {
     engine,
     credentials: opened.credentials,

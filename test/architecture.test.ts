@@ -68,6 +68,7 @@ const allowed: readonly [from: string, to: readonly string[]][] = [
       'agent/model/',
       'agent/incident/',
       'agent/register/register.ts',
+      'agent/world/signals.ts',
       'agent/standards/',
       'providers/provider.ts',
     ],

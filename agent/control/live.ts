@@ -11,9 +11,9 @@ import type { Log } from '../core/log.ts'
 import type { PolicyCounters } from '../decision/counters.ts'
 import type { Decision } from '../decision/decide.ts'
 import { buildImage, isSameImage, type SnapshotImage } from '../decision/image.ts'
-import type { Told } from '../decision/messages.ts'
+import type { Raised, Told } from '../decision/messages.ts'
 import { type PolicyService, startPolicyService } from '../decision/service.ts'
-import { type Signal, windowMs } from '../decision/signals.ts'
+import { windowMs } from '../decision/signals.ts'
 import { openHolds } from '../incident/lifecycle.ts'
 import type { AgentConfig } from '../model/world.ts'
 import type { Engine } from '../reconcile/engine.ts'
@@ -121,6 +121,8 @@ export async function createLivePolicy(parts: {
   decisions: Decisions
   keeper: ImageKeeper
   trusted: () => boolean
+  /** Signs of misuse were put on record. */
+  onRaised: () => void
 }): Promise<LivePolicy> {
   const { engine, keeper, trusted } = parts
   const { service, recorder, addresses, listen } = parts.decisions
@@ -154,7 +156,7 @@ export async function createLivePolicy(parts: {
     },
   }
   policy.refresh()
-  recorder.attach(engine)
+  recorder.attach(engine, parts.onRaised)
   await listen()
   return policy
 }
@@ -177,22 +179,22 @@ async function listenOn(
 
 export type Recorder = {
   add(refusal: Refusal): void
-  raise(signal: Signal): void
+  raise(signal: Raised): void
   count(more: number): void
   /** What waited until there was a register to write to is written, too. */
-  attach(register: Pick<Engine, 'append'>): void
+  attach(register: Pick<Engine, 'append'>, onRaised: () => void): void
   close(): Promise<void>
 }
 
 /** Whom it is of stands apart, so that it can be erased. */
-function signalEntries(signals: readonly Signal[], now: Instant) {
-  return signals.map(({ code, level, count, at, subject }) => ({
+function signalEntries(signals: readonly Raised[], now: Instant) {
+  return signals.map(({ code, level, count, at, subject, institution }) => ({
     kind: 'signal.raised',
     actor: daemonActor,
     at: formatInstant(now),
     subject: 'policy',
     rule: 'S37',
-    facts: { code, level, count, since: formatInstant(at - windowMs) },
+    facts: { code, level, count, institution, since: formatInstant(at - windowMs) },
     personal: { subject },
   }))
 }
@@ -200,8 +202,9 @@ function signalEntries(signals: readonly Signal[], now: Instant) {
 /** Puts refusals on record, some seconds' worth in one entry. */
 function createRecorder({ log, clock }: { log: Log; clock: Clock }): Recorder {
   let engine: Pick<Engine, 'append'> | null = null
+  let told = () => {}
   let waiting: Refusal[] = []
-  let raised: Signal[] = []
+  let raised: Raised[] = []
   let uncounted = 0
   let unraised = 0
   let recording: Promise<void> | null = null
@@ -236,6 +239,7 @@ function createRecorder({ log, clock }: { log: Log; clock: Clock }): Recorder {
     const refused = refusals.length + more + moreSignals > 0 ? [entry] : []
     await engine
       .append([...refused, ...signalEntries(signals, clock.now())])
+      .then(() => (signals.length > 0 ? told() : undefined))
       .catch((error: unknown) =>
         log.write('error', 'refusals not recorded', { count: refusals.length + more, error: String(error) }),
       )
@@ -261,8 +265,9 @@ function createRecorder({ log, clock }: { log: Log; clock: Clock }): Recorder {
       else unraised += 1
       later()
     },
-    attach(register) {
+    attach(register, onRaised) {
       engine = register
+      told = onRaised
       if (waiting.length + raised.length + uncounted + unraised > 0) later()
     },
     async close(): Promise<void> {

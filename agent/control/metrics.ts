@@ -44,7 +44,7 @@ function worldMetrics({ engine, daemon, findings, caller }: OperationContext): M
     gauge(
       'signals_recent',
       'Signs of misuse among the newest that were told, by code and level.',
-      signalSamples(history.signals),
+      signalSamples(history.signals.newest),
     ),
     gauge('register_entries', 'Entries of the register.', [{ value: parts.register.size }]),
     gauge('register_trusted', 'Whether the register verifies.', [

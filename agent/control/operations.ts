@@ -14,7 +14,7 @@ import type { DomainName } from '../model/name.ts'
 import type { Acceptance } from '../plan/guards.ts'
 import { planAgeMaxMs } from '../plan/plan.ts'
 import { formatFailure, RegisterFailure } from '../register/failure.ts'
-import type { RaisedSignal } from '../world/history.ts'
+import type { RaisedSignal } from '../world/signals.ts'
 import { adoptionOperations } from './adoption-operations.ts'
 import { afterPass } from './after-pass.ts'
 import { evidenceOperations } from './evidence-operations.ts'
@@ -183,7 +183,7 @@ const status: Operation = async (_, context) => {
     register: { size: register.size, trusted: found.length === 0, findings: found, troubles: troubles() },
     lastRun: engine.history.lastRun,
     lastVerification: engine.history.lastVerification,
-    signals: signalsOf(engine.history.signals, engine.parts.clock.now()),
+    signals: signalsOf(engine.history.signals.newest, engine.parts.clock.now()),
     daemon,
     country: countryView(engine.country, config.national.countryData, {
       today: dayOf(engine.parts.clock.now(), config.operator.timeZone),

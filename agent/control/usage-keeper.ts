@@ -9,7 +9,7 @@ import type { Log } from '../core/log.ts'
 import type { KeptCounters } from '../decision/messages.ts'
 import type { PolicyService } from '../decision/service.ts'
 import type { SignalsState } from '../decision/signals.ts'
-import { entriesMax } from '../decision/usage.ts'
+import { clientsMax, entriesMax, peakDays, type UsageState } from '../decision/usage.ts'
 
 const keepMs = 30_000
 
@@ -75,12 +75,15 @@ async function readUsage(file: string): Promise<KeptCounters> {
   })
   if (text === null) return { usage: [], signals: [] }
   const { version, usage, signals = [] } = JSON.parse(text) as Partial<Record<'version' | 'usage' | 'signals', unknown>>
-  const isPair = (one: unknown): one is [string, number[]] =>
-    Array.isArray(one) &&
-    typeof one[0] === 'string' &&
-    Array.isArray(one[1]) &&
-    one[1].length % 2 === 0 &&
-    one[1].every(Number.isSafeInteger)
+  const areWhole = (all: unknown, max = Number.MAX_SAFE_INTEGER): all is number[] =>
+    Array.isArray(all) && all.length <= max && all.every(Number.isSafeInteger)
+  const isPair = (one: unknown): one is UsageState[number] => {
+    if (!Array.isArray(one)) return false
+    const [login, pairs, clients = [], day = 0, peaks = []] = one as readonly unknown[]
+    if (typeof login !== 'string' || !Number.isSafeInteger(day)) return false
+    if (!areWhole(pairs) || !areWhole(clients, 2 * clientsMax) || !areWhole(peaks, peakDays)) return false
+    return pairs.length % 2 === 0 && clients.length % 2 === 0
+  }
   const isMeter = (one: unknown): one is SignalsState[number] =>
     Array.isArray(one) &&
     typeof one[0] === 'string' &&

@@ -8,6 +8,7 @@ import type { CountryTable } from '../model/country.ts'
 import type { Exception, Language, MailDomain } from '../model/entity.ts'
 import type { Hold, Probation } from '../model/incident.ts'
 import type { DomainName } from '../model/name.ts'
+import type { SignalSettings } from '../model/signal.ts'
 import type { World } from '../model/world.ts'
 import { type Book, isSameBook, type Standing } from './book.ts'
 import { buildMailboxes, standingOf } from './mailboxes.ts'
@@ -48,6 +49,7 @@ export type SnapshotImage = {
   readonly country: CountryTable | null
   readonly modes: Readonly<Record<string, Mode>>
   readonly limits: { readonly recipientsPerHour: number; readonly recipientsPerDay: number }
+  readonly signals: SignalSettings
   readonly holds: readonly Hold[]
   readonly probations: readonly Probation[]
 }
@@ -88,6 +90,7 @@ export function buildImage(world: World): SnapshotImage {
     country: world.country,
     modes: config.modes,
     limits: { recipientsPerHour, recipientsPerDay },
+    signals: config.signals,
     holds: world.holds,
     probations: world.probations ?? [],
   }

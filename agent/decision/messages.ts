@@ -28,6 +28,9 @@ export type ToThread =
 /** A decision that refuses, or that a policy in `observe` would refuse. */
 export type Told = { readonly decision: Decision; readonly request: PolicyRequest }
 
+/** A signal, and whose login it is of. */
+export type Raised = Signal & { readonly institution: string | null }
+
 export type FromThread =
   | { readonly kind: 'reply'; readonly id: number; readonly value: ThreadReply }
   | { readonly kind: 'failure'; readonly id: number; readonly error: string }
@@ -36,7 +39,7 @@ export type FromThread =
       readonly kind: 'told'
       readonly told: readonly Told[]
       readonly more: number
-      readonly signals: readonly Signal[]
+      readonly signals: readonly Raised[]
     }
   | { readonly kind: 'thrown'; readonly error: string }
 

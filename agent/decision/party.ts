@@ -2,6 +2,7 @@
  * Looking up, in a snapshot: whose address this is, what hold lies on it, which mode a policy has. Pure; the cost does
  * not grow with the number of accounts.
  */
+import { type Instant, isActive } from '../core/clock.ts'
 import type { Place } from '../core/diagnostic.ts'
 import type { PolicyName } from '../manifest/schema.ts'
 import { type Exception, type Scope, scopes } from '../model/entity.ts'
@@ -163,4 +164,15 @@ function mailboxOf(snapshot: Snapshot, number: number, traits: number, address: 
 /** The line of a setting, or, without one of its own, of the mailbox. */
 export function placeOf(snapshot: Snapshot, mailbox: MailboxRow, setting?: PlacedSetting): Place | null {
   return placeAt(snapshot.book, mailbox.number, setting) ?? placeAt(snapshot.book, mailbox.number) ?? null
+}
+
+export function institutionOf(snapshot: Snapshot | null, address: string): string | null {
+  return snapshot === null ? null : (findParty(snapshot, address).managed?.institution.name ?? null)
+}
+
+/** Recipients in an hour that a declared sender may write to; 0 for who is none. */
+export function allowedIn(snapshot: Snapshot, address: string, at: Instant): number {
+  const exceptions = findParty(snapshot, address).mailbox?.exceptions ?? []
+  const live = exceptions.filter(one => one.kind === 'rate' && isActive({ until: one.until }, at))
+  return Math.max(0, ...live.map(one => (one.kind === 'rate' ? one.recipientsPerHour : 0)))
 }

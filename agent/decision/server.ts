@@ -25,7 +25,7 @@ import { formatAddress, listenOn, listenOnDescriptor, parseListenAddress } from 
 import { createPace, lateMs, type Pace } from './pace.ts'
 import { type PolicyListener, type Snapshot, withModes } from './snapshot.ts'
 import { readInto } from './socket.ts'
-import { createUsage, type Usage } from './usage.ts'
+import { type Counted, createUsage, type Usage } from './usage.ts'
 
 /** Postfix writes a request at once; a piece that waits longer is a dead client or one that means to hold us up. */
 export const partialMs = 60_000
@@ -44,6 +44,8 @@ export type PolicyServerOptions = {
   readonly usage?: Usage
   /** Told of every decision that refuses or that a policy in `observe` would refuse. It must be quick; what it throws is counted. */
   readonly onDecision?: (decision: Decision, request: PolicyRequest) => void
+  /** Told what was counted of a login that may write; as quick, and read at once. */
+  readonly onCounted?: (login: string, counted: Counted) => void
   /** Called before questions are answered, and may `swap`. */
   readonly beforeAnswer?: () => void
   /** Told of what a policy threw; the connection is closed all the same. */
@@ -286,7 +288,11 @@ export class PolicyServer {
     try {
       decision = this.#decide(snapshot, request, { at, usage: this.#usage })
       answer = formatResponse(decision.reply)
-      if (decision.spends !== null) this.#usage.count(decision.spends.login, decision.spends.recipient, at)
+      if (decision.spends !== null) {
+        const { login, recipient } = decision.spends
+        const counted = this.#usage.count(login, recipient, at, request.clientAddress)
+        this.#options.onCounted?.(login, counted)
+      }
     } catch (error) {
       this.#options.onThrown?.(error)
       return undefined

@@ -8,8 +8,7 @@ import type { PolicyRequest } from '../standards/policy-delegation.ts'
 import type { PolicyCounters } from './counters.ts'
 import type { Decision } from './decide.ts'
 import type { SnapshotImage } from './image.ts'
-import type { FromThread, KeptCounters, ThreadData, ThreadReply, Told, ToThread } from './messages.ts'
-import type { Signal } from './signals.ts'
+import type { FromThread, KeptCounters, Raised, ThreadData, ThreadReply, Told, ToThread } from './messages.ts'
 import type { PolicyListener } from './snapshot.ts'
 
 export type PolicyService = {
@@ -30,7 +29,7 @@ export type PolicyService = {
 }
 
 export type PolicyServiceOptions = {
-  readonly onTold: (told: readonly Told[], more: number, signals: readonly Signal[]) => void
+  readonly onTold: (told: readonly Told[], more: number, signals: readonly Raised[]) => void
   /** A policy threw; the connection was closed. */
   readonly onThrown: (error: string) => void
   /** The thread ended by itself: nobody answers any more. */

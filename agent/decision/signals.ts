@@ -1,5 +1,5 @@
 /**
- * Signs of misuse in what live decisions refuse (mission section 8): counted by login in a sliding hour, told once when a
+ * Signs of misuse in what live decisions see (mission section 8): counted by login in a sliding hour, told once when a
  * threshold is reached, and again only after an hour. Nothing acts on them by itself. What it cannot see: bounces that
  * our own Postfix makes, and logins that write through no policy service. Pure; time is an argument. Bounded, whatever
  * clients do.
@@ -7,6 +7,7 @@
 import type { Instant } from '../core/clock.ts'
 import type { PolicyName } from '../manifest/schema.ts'
 import { formatIp, parseIp } from '../model/ip.ts'
+import { defaultSignals, type SignalSettings } from '../model/signal.ts'
 import type { PolicyRequest } from '../standards/policy-delegation.ts'
 import type { Decision } from './decide.ts'
 
@@ -17,13 +18,15 @@ export const signalCodes = [
   'SIG-RATE',
   'SIG-SCOPE',
   'SIG-ADDRESSING',
+  'SIG-RECIPIENTS',
+  'SIG-CLIENTS',
 ] as const
 export type SignalCode = (typeof signalCodes)[number]
 export type SignalLevel = 'alert' | 'act'
 
 /** What was counted: of a login, or, for `SIG-ADDRESSING`, of logins that come from one prefix. */
 export type Sign = {
-  readonly code: Exclude<SignalCode, 'SIG-ADDRESSING'>
+  readonly code: Exclude<SignalCode, 'SIG-ADDRESSING' | 'SIG-RECIPIENTS' | 'SIG-CLIENTS'>
   readonly login: string
   readonly client: string
   /** Of a bounce: recipients of the login within the hour. */
@@ -35,7 +38,7 @@ export type Signal = {
   readonly level: SignalLevel
   /** A login; of `SIG-ADDRESSING` a prefix. */
   readonly subject: string
-  /** Within the hour. */
+  /** Within the hour; of `SIG-CLIENTS` within the day. */
   readonly count: number
   readonly at: Instant
 }
@@ -43,22 +46,25 @@ export type Signal = {
 type Thresholds = { readonly alert: number; readonly act: number }
 const never = Number.POSITIVE_INFINITY
 
-/** By the hour. One login from outside is an alert at once; a few mistyped addresses are nothing. */
-export const thresholds: Readonly<Record<SignalCode, Thresholds>> = {
-  'SIG-UNKNOWN-RECIPIENTS': { alert: 25, act: 50 },
-  // By the share of what was sent, below.
-  'SIG-BOUNCES': { alert: never, act: never },
-  'SIG-OFF-LAN': { alert: 1, act: never },
-  'SIG-RATE': { alert: never, act: 1 },
-  'SIG-SCOPE': { alert: 20, act: never },
-  // Many people from one new place have moved, or their provider has: it is told once, for the place.
-  'SIG-ADDRESSING': { alert: 5, act: never },
+function thresholdsOf(code: Sign['code'], settings: SignalSettings, sent: number): Thresholds {
+  switch (code) {
+    case 'SIG-UNKNOWN-RECIPIENTS':
+      return { alert: settings.unknownRecipients.alert || never, act: settings.unknownRecipients.act || never }
+    case 'SIG-BOUNCES':
+      return bouncesOf(sent, settings.bounces)
+    case 'SIG-OFF-LAN':
+      return { alert: settings.offNetwork.alert || never, act: never }
+    case 'SIG-SCOPE':
+      return { alert: settings.scope.alert || never, act: never }
+    case 'SIG-RATE':
+      return { alert: never, act: 1 }
+  }
 }
 
 export const windowMs = 3_600_000
-/** Of what was sent within the hour, and never of a few. */
-export const bounceShare = 0.08
-export const bounceSentMin = 50
+const dayMs = 24 * windowMs
+/** Beyond, the instants of one login's signs would take more memory than a thousand others'. */
+const instantsMax = 1_000
 /** More come back only of what the share was long passed for. */
 const bouncesMax = 500
 /** Some hundred bytes each; beyond, who was seen least recently is forgotten. */
@@ -66,12 +72,27 @@ export const subjectsMax = 20_000
 
 export interface Signals {
   /** Counts one; gives what has just reached a threshold. */
-  note(sign: Sign, at: Instant): readonly Signal[]
+  note(sign: Sign, at: Instant, settings?: SignalSettings): readonly Signal[]
+  /** What a login wrote to, and from where, as `usage.ts` counts it. */
+  noteCounted(counted: CountedLogin, at: Instant, settings?: SignalSettings): readonly Signal[]
   readonly subjects: number
   /** Everything, to be kept elsewhere. */
   save(): SignalsState
   /** Puts back what was saved, under what was counted since. */
   restore(state: SignalsState): void
+}
+
+/** Asked for what costs something only where the cheap part is high. */
+export type CountedLogin = {
+  readonly login: string
+  /** Distinct external recipients within the hour. */
+  readonly hour: number
+  /** Distinct client addresses within the day. */
+  readonly clients: number
+  /** The most in an hour that is usual for it; undefined where its past is too short to say. */
+  readonly usual: () => number | undefined
+  /** What it may write to in an hour as a declared sender; 0 for most. */
+  readonly allowed: () => number
 }
 
 /** By code and subject: instants, and when each level was last told (0: never). */
@@ -100,8 +121,7 @@ export function createSignals(limits: { readonly subjectsMax: number } = { subje
     return meter
   }
 
-  function count(code: SignalCode, subject: string, at: Instant, sent = 0): Signal[] {
-    const { alert, act } = code === 'SIG-BOUNCES' ? bouncesOf(sent) : thresholds[code]
+  function count(code: Sign['code'], subject: string, at: Instant, { alert, act }: Thresholds): Signal[] {
     const meter = meterOf(`${code} ${subject}`)
     const { instants } = meter
     // What is ahead of a clock that was set back would count for ever.
@@ -109,7 +129,7 @@ export function createSignals(limits: { readonly subjectsMax: number } = { subje
     while (instants.length > 0 && instants[0]! <= at - windowMs) instants.shift()
     instants.push(at)
     const highest = code === 'SIG-BOUNCES' ? bouncesMax : act === never ? alert : act
-    if (instants.length > highest) instants.shift()
+    if (instants.length > Math.min(highest, instantsMax)) instants.shift()
     const reached = instants.length
     if (reached >= act && isDue(meter.acted, at)) {
       meter.acted = at
@@ -123,26 +143,44 @@ export function createSignals(limits: { readonly subjectsMax: number } = { subje
     return []
   }
 
-  /** How many were seen in this place within the hour. */
-  function crowd(prefix: string, login: string, at: Instant): number {
+  /** Tells once what is counted elsewhere, and again after `restMs`. */
+  function tell(code: SignalCode, subject: string, reached: number, at: Instant, restMs: number): Signal[] {
+    const meter = meterOf(`${code} ${subject}`)
+    if (!isDue(meter.alerted, at, restMs)) return []
+    meter.alerted = at
+    return [{ code, level: 'alert', subject, count: reached, at }]
+  }
+
+  /** How many were seen in this place within the hour; of more than are an alert no more are kept. */
+  function crowd(prefix: string, login: string, at: Instant, max: number): number {
     const seen = places.get(prefix) ?? new Map<string, Instant>()
     places.delete(prefix)
     places.set(prefix, seen)
     if (places.size > limits.subjectsMax) places.delete(places.keys().next().value!)
     for (const [other, last] of seen) if (at - last >= windowMs || last > at) seen.delete(other)
-    if (seen.size < thresholds['SIG-ADDRESSING'].alert) seen.set(login, at)
+    if (seen.size < max) seen.set(login, at)
     return seen.size
   }
 
   return {
-    note({ code, login, client, sent }, at) {
-      if (code !== 'SIG-OFF-LAN') return count(code, login, at, sent)
+    note({ code, login, client, sent = 0 }, at, settings = defaultSignals) {
+      const levels = thresholdsOf(code, settings, sent)
+      if (code !== 'SIG-OFF-LAN') return count(code, login, at, levels)
       const prefix = prefixOf(client)
-      if (crowd(prefix, login, at) < thresholds['SIG-ADDRESSING'].alert) return count(code, login, at)
-      const meter = meterOf(`SIG-ADDRESSING ${prefix}`)
-      if (!isDue(meter.alerted, at)) return []
-      meter.alerted = at
-      return [{ code: 'SIG-ADDRESSING', level: 'alert', subject: prefix, count: crowd(prefix, login, at), at }]
+      const many = settings.addressing.alert || never
+      const seen = many === never ? 0 : crowd(prefix, login, at, many)
+      return seen < many ? count(code, login, at, levels) : tell('SIG-ADDRESSING', prefix, seen, at, windowMs)
+    },
+    noteCounted({ login, hour, clients, usual, allowed }, at, { recipients, clients: places } = defaultSignals) {
+      const told: Signal[] = []
+      if (recipients.alert > 0 && hour >= recipients.least && hour > allowed()) {
+        const ownUsual = usual()
+        const limit =
+          ownUsual === undefined ? recipients.alert : Math.max(recipients.least, recipients.times * ownUsual)
+        if (hour >= limit) told.push(...tell('SIG-RECIPIENTS', login, hour, at, windowMs))
+      }
+      if (places.alert > 0 && clients > places.alert) told.push(...tell('SIG-CLIENTS', login, clients, at, dayMs))
+      return told
     },
     save: () =>
       [...meters].map(
@@ -162,13 +200,14 @@ export function createSignals(limits: { readonly subjectsMax: number } = { subje
 }
 
 /** After an hour; and at once where the clock was set back to before it was told, or nobody would hear until it caught up. */
-function isDue(told: Instant, at: Instant): boolean {
-  return told > at || at - told >= windowMs
+function isDue(told: Instant, at: Instant, restMs = windowMs): boolean {
+  return told > at || at - told >= restMs
 }
 
-function bouncesOf(sent: number): Thresholds {
-  const act = sent < bounceSentMin ? never : Math.min(Math.ceil(sent * bounceShare), bouncesMax)
-  return { alert: never, act }
+/** By the share of what was sent within the hour, and never of a few. */
+function bouncesOf(sent: number, { percent, recipients }: SignalSettings['bounces']): Thresholds {
+  const isTold = percent > 0 && sent >= recipients
+  return { alert: never, act: isTold ? Math.min(Math.max(1, Math.ceil((sent * percent) / 100)), bouncesMax) : never }
 }
 
 /** The neighbourhood of an address, what one provider gives out together: /24 of IPv4, /48 of IPv6. */

@@ -7,6 +7,7 @@ import type { CountryTable } from '../model/country.ts'
 import type { Exception, Language } from '../model/entity.ts'
 import type { Hold, Probation } from '../model/incident.ts'
 import type { Address, DomainName } from '../model/name.ts'
+import type { SignalSettings } from '../model/signal.ts'
 import type { World } from '../model/world.ts'
 import { addressAt, type Book, findEntry, findMailbox, ownEntry } from './book.ts'
 import { buildHosts, type Hosts } from './hosts.ts'
@@ -35,6 +36,7 @@ export type Snapshot = {
   }
   readonly modes: Readonly<Partial<Record<PolicyName, Mode>>>
   readonly limits: { readonly recipientsPerHour: number; readonly recipientsPerDay: number }
+  readonly signals: SignalSettings
   readonly holds: HoldTable
   /** By domain or address; of one scope the newest, whose counts began last. */
   readonly probations: ReadonlyMap<string, Probation>
@@ -72,6 +74,7 @@ export function openSnapshot(image: SnapshotImage): Snapshot {
     },
     modes,
     limits,
+    signals: image.signals,
     holds: toHoldTable(image.holds, book),
     probations: new Map(
       image.probations.map(probation => [probation.scope.account ?? probation.scope.domain, probation]),

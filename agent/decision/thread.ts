@@ -7,7 +7,8 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { assert } from '../core/assert.ts'
 import { systemClock } from '../core/system-clock.ts'
 import { decide } from './decide.ts'
-import type { FromThread, ThreadData, ThreadReply, Told, ToThread } from './messages.ts'
+import type { FromThread, Raised, ThreadData, ThreadReply, Told, ToThread } from './messages.ts'
+import { allowedIn, institutionOf } from './party.ts'
 import { PolicyServer } from './server.ts'
 import { createSignals, type Signal, signOf } from './signals.ts'
 import { openSnapshot, withHolds } from './snapshot.ts'
@@ -24,7 +25,7 @@ const sent = new Int32Array((workerData as ThreadData).sent)
 let received = 0
 let told: Told[] = []
 let more = 0
-let raised: Signal[] = []
+let raised: Raised[] = []
 let telling: NodeJS.Timeout | null = null
 
 const say = (message: FromThread) => port.postMessage(message)
@@ -39,15 +40,30 @@ const server = new PolicyServer({
     const at = systemClock.now()
     // Counted here, where each is seen: a flood of refusals hides nobody's signs.
     const sign = signOf(decision, request, account => usage.recent(account, at))
-    if (sign !== undefined) raised.push(...signals.note(sign, at))
+    if (sign !== undefined) raise(signals.note(sign, at, server.snapshot?.signals))
     if (decision.sign === undefined) {
       if (told.length < toldMax) told.push({ decision, request })
       else more += 1
-    } else if (raised.length === 0) return
-    telling ??= setTimeout(tell, tellMs)
+      telling ??= setTimeout(tell, tellMs)
+    }
+  },
+  onCounted(login, { hour, clients }) {
+    const settings = server.snapshot?.signals
+    if (settings === undefined || (hour < settings.recipients.least && clients <= settings.clients.alert)) return
+    const at = systemClock.now()
+    const usual = () => usage.usual(login, at)
+    const allowed = () => (server.snapshot === null ? 0 : allowedIn(server.snapshot, login, at))
+    raise(signals.noteCounted({ login, hour, clients, usual, allowed }, at, settings))
   },
   onThrown: error => say({ kind: 'thrown', error: error instanceof Error ? String(error.stack) : String(error) }),
 })
+
+function raise(found: readonly Signal[]): void {
+  if (found.length === 0) return
+  // Of a network that many logins come from nobody can say whose it is.
+  for (const signal of found) raised.push({ ...signal, institution: institutionOf(server.snapshot, signal.subject) })
+  telling ??= setTimeout(tell, tellMs)
+}
 
 function tell(): void {
   if (telling !== null) clearTimeout(telling)

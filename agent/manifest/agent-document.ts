@@ -7,6 +7,7 @@ import { dayMs } from '../core/clock.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import type { CountrySetting } from '../model/country.ts'
 import { type Address, type DomainName, parseAddress, parseDomainName } from '../model/name.ts'
+import { defaultSignals, type SignalSettings } from '../model/signal.ts'
 import type { AgentConfig } from '../model/world.ts'
 import { type Resolving, resolveProviders } from './agent-providers.ts'
 import { resolveVerify } from './agent-verify.ts'
@@ -101,6 +102,7 @@ function resolveSpec(findings: Findings, sheet: Sheet, spec: AgentSpec, file: st
     },
     schedule: resolveSchedule(at, spec),
     limits: { ...defaults.limits, ...spec.limits },
+    signals: resolveSignals(spec.signals),
     incidents: {
       nationalAfterMs: durationMs(spec.incidents?.release?.nationalAfter ?? '0s'),
       internationalAfterMs: durationMs(spec.incidents?.release?.internationalAfter ?? '0s'),
@@ -108,6 +110,12 @@ function resolveSpec(findings: Findings, sheet: Sheet, spec: AgentSpec, file: st
       probationPercent: spec.incidents?.probation?.percent ?? defaults.probation.percent,
     },
   }
+}
+
+function resolveSignals(spec: AgentSpec['signals'] = {}): SignalSettings {
+  const names = Object.keys(defaultSignals) as (keyof SignalSettings)[]
+  const merged = names.map(name => [name, { ...defaultSignals[name], ...spec[name] }])
+  return Object.fromEntries(merged) as SignalSettings
 }
 
 function resolveStore({ findings, sheet, folder }: Resolving, store: string | undefined, stateFolder: string): string {

@@ -6,6 +6,7 @@ import Type, { type Static } from 'typebox'
 import { accesses, categories, scopes } from '../model/entity.ts'
 import { closed, duration, oneOf, text } from './schema-parts.ts'
 import { ProvidersSpec } from './schema-providers.ts'
+import { SignalsSpec } from './schema-signals.ts'
 import { VerifySpec } from './schema-verify.ts'
 
 /** The form of a day; that it is in the calendar is checked apart. */
@@ -509,6 +510,7 @@ export const AgentSpec = closed(
         'Blast radius and rates.',
       ),
     ),
+    signals: Type.Optional(SignalsSpec),
     incidents: Type.Optional(
       closed(
         {

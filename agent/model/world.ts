@@ -9,6 +9,7 @@ import type { Account, Institution, InstitutionEstate, Language, MailDomain, Wai
 import type { Hold, Probation } from './incident.ts'
 import type { Address, DomainName } from './name.ts'
 import type { ProvidersConfig } from './providers.ts'
+import type { SignalSettings } from './signal.ts'
 import type { VerifyConfig } from './verify.ts'
 
 /** Of live policies by name; what is absent enforces. */
@@ -70,6 +71,7 @@ export type AgentConfig = {
     readonly recipientsPerHour: number
     readonly recipientsPerDay: number
   }
+  readonly signals: SignalSettings
   readonly incidents: ReleaseTerms
 }
 

@@ -10,17 +10,25 @@ import { hit } from '../core/failpoint.ts'
 import type { Log } from '../core/log.ts'
 import type { Audience, DueNotice, Incidents, NoticeTopic } from '../incident/incident.ts'
 import type { Language, Person } from '../model/entity.ts'
-import { domainOf, parseAddress } from '../model/name.ts'
 import type { World } from '../model/world.ts'
 import type { NewEntry, Stored } from '../register/register.ts'
+import type { DueSignals } from '../world/signals.ts'
+import { reachable } from './addressee.ts'
 import { renderNotice } from './notice.ts'
+import { makeSignalNotice } from './signals.ts'
 
 /**
  * `notice` null: there is nobody to tell, and nothing to carry. It is put on record as such, so that it is not due for
  * ever. `failure`: it could not be written (a template, say); the others go out and this one is due again.
  */
 export type MadeNotice = {
-  readonly due: DueNotice
+  readonly due: Pick<DueNotice, 'id' | 'audience' | 'incident' | 'at' | 'timer'> & {
+    readonly topic: NoticeTopic | 'signals'
+    /** What it is of, where that is no incident. */
+    readonly domain: string
+    /** How many signals it tells. */
+    readonly of?: number
+  }
   readonly notice: OutgoingNotice | null
   readonly failure?: string
 }
@@ -58,12 +66,6 @@ const inboundWords = {
   },
 } as const
 
-/** An address that a notice about a suspension can reach: well-formed and outside every held domain. */
-function reachable(email: string | null, held: ReadonlySet<string>): string | null {
-  const address = email === null ? undefined : parseAddress(email)
-  return address === undefined || held.has(domainOf(address)) ? null : address
-}
-
 /** @param timers what time made due (`incident/timers.ts`). */
 export function makeNotices(incidents: Incidents, world: World, timers: readonly DueNotice[] = []): MadeNotice[] {
   const held = new Set<string>(world.holds.map(hold => hold.scope.domain))
@@ -73,6 +75,20 @@ export function makeNotices(incidents: Incidents, world: World, timers: readonly
       return { due, notice: makeNotice(due, incidents, world, new Set([...held, due.domain])) }
     } catch (error) {
       return { due, notice: null, failure: error instanceof Error ? error.message : String(error) }
+    }
+  })
+}
+
+/** @param due those that may leave now (`dueSignals`). */
+export function makeSignalNotices(due: readonly DueSignals[], world: World): MadeNotice[] {
+  return due.map(one => {
+    const { id, audience, institution, at, signals, more } = one
+    const of = signals.length + more
+    const head = { id, audience, at, incident: null, topic: 'signals', domain: institution ?? 'policy', of } as const
+    try {
+      return { due: head, notice: makeSignalNotice(one, world) }
+    } catch (error) {
+      return { due: head, notice: null, failure: error instanceof Error ? error.message : String(error) }
     }
   })
 }
@@ -174,6 +190,7 @@ export async function deliverNotices(made: readonly MadeNotice[], parts: Deliver
           incident: due.incident,
           notice: due.id,
           topic: due.topic,
+          ...(due.of === undefined ? {} : { of: due.of }),
           audience: due.audience,
           ...(due.timer === true ? { timer: true } : {}),
           nobody: notice === null || (left.refused !== null && due.audience !== 'director'),
@@ -194,7 +211,7 @@ type Left = { readonly to: string | null; readonly refused: string | null }
 /** What a server refuses for good (RFC 5321 section 4.2.1) is not tried for ever: the director is owed a letter instead. */
 async function leave(
   notice: OutgoingNotice | null,
-  due: DueNotice,
+  due: MadeNotice['due'],
   { notifier, log, clock }: DeliverParts,
 ): Promise<Left> {
   if (notice === null) {

@@ -15,6 +15,7 @@ import type { DomainName } from '../model/name.ts'
 import { formatRef, type Ref } from '../model/resource.ts'
 import type { DkimKey } from '../model/world.ts'
 import type { Stored } from '../register/register.ts'
+import { applySignalEntry, emptySignals, type Signals } from './signals.ts'
 
 /** An object that the register says we made. */
 export type Owned = {
@@ -52,8 +53,7 @@ export type History = {
   lastRun: { readonly at: string; readonly applied: number; readonly failed: number } | null
   /** Newest look at what people see, for `status`. */
   lastVerification: LastVerification | null
-  /** The newest signals, oldest first. */
-  readonly signals: RaisedSignal[]
+  signals: Signals
 }
 
 export type LastVerification = {
@@ -63,18 +63,6 @@ export type LastVerification = {
   readonly otherwise: number
   readonly unproved: number
 }
-
-/** A sign of misuse that was told; without its subject where that was erased. */
-export type RaisedSignal = {
-  readonly at: string
-  readonly code: string
-  readonly level: string
-  readonly count: number
-  readonly subject: string | null
-}
-
-/** As many as a screen shows of a bad day; the register has the rest. */
-const signalsMax = 200
 
 export type IntendedChange = {
   readonly action: 'create' | 'update' | 'delete'
@@ -102,7 +90,7 @@ export function emptyHistory(): History {
     tokens: emptyTokens,
     lastRun: null,
     lastVerification: null,
-    signals: [],
+    signals: emptySignals,
   }
 }
 
@@ -144,16 +132,6 @@ export function foldEntry(history: History, entry: Stored): void {
     case 'mail.unheld':
       foldHeldMail(history, entry)
       break
-    case 'signal.raised':
-      history.signals.push({
-        at: entry.at,
-        code: String(entry.facts['code']),
-        level: String(entry.facts['level']),
-        count: Number(entry.facts['count']),
-        subject: typeof entry.personal?.['subject'] === 'string' ? entry.personal['subject'] : null,
-      })
-      if (history.signals.length > signalsMax) history.signals.shift()
-      break
     case 'verification.done': {
       const count = (name: string) => Number(entry.facts[name])
       history.lastVerification = {
@@ -172,6 +150,7 @@ export function foldEntry(history: History, entry: Stored): void {
   history.incidents = applyIncidentEntry(history.incidents, entry)
   history.evidence = applyEvidenceEntry(history.evidence, entry)
   history.tokens = applyTokenEntry(history.tokens, entry)
+  history.signals = applySignalEntry(history.signals, entry)
 }
 
 function foldAccepted(history: History, entry: Stored): void {

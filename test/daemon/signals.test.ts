@@ -1,4 +1,6 @@
 /** What a daemon makes of an account that guesses addresses: one signal, on record and in `status`, and in the metrics. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createEstate, eventually, institutionText } from '../support/estate.ts'
 import { exchange } from '../wire/client.ts'
@@ -28,6 +30,24 @@ test('fifty addresses that nobody has are one sign of one account', async () => 
     { code: 'SIG-UNKNOWN-RECIPIENTS', level: 'alert', count: 25, subject: login },
     { code: 'SIG-UNKNOWN-RECIPIENTS', level: 'act', count: 50, subject: login },
   ])
+  expect(signals.every((one: { institution: string }) => one.institution === 'hospital')).toBe(true)
+  const outbox = join(estate.state, 'outbox')
+  const letters = () =>
+    readdirSync(outbox)
+      .filter(name => name.includes('signals'))
+      .map(name => readFileSync(join(outbox, name), 'utf8'))
+      .map(letter => {
+        const [head = '', body = ''] = letter.split(/\r?\n\r?\n/)
+        return `${head}\n${Buffer.from(body, 'base64').toString()}`
+      })
+  await eventually(async () => letters().length >= 2, 'the notices')
+  const to = (address: string) => letters().filter(letter => new RegExp(`^To: .*<${address}>`, 'm').test(letter))
+  // One to the operator and one to the institution, whatever the number of signs; whom they wrote to is in neither.
+  expect([to('seg@operator.example').length, to('rep-hospital@correo.example').length]).toEqual([1, 1])
+  for (const letter of letters()) {
+    expect(letter).not.toMatch(/nadie\d|who\.int/)
+    expect(letter).toContain('SIG-UNKNOWN-RECIPIENTS')
+  }
   const shown = (await estate.cli(['status', '--lang', 'es'])).out
   expect(shown).toContain(`señal SIG-UNKNOWN-RECIPIENTS (act): ${login}`)
   // Who was told of is not told again by the next daemon within the hour.

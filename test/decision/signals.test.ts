@@ -1,5 +1,7 @@
-import { expect, test } from 'vitest'
-import { createSignals, type Sign, type Signal, thresholds, windowMs } from '../../agent/decision/signals.ts'
+import { describe, expect, test } from 'vitest'
+import { type CountedLogin, createSignals, type Sign, type Signal, windowMs } from '../../agent/decision/signals.ts'
+import { createUsage } from '../../agent/decision/usage.ts'
+import { defaultSignals } from '../../agent/model/signal.ts'
 import { chooseSeed, createRandom } from './generate.ts'
 
 const minuteMs = 60_000
@@ -114,7 +116,7 @@ test('agrees with counting all of the last hour', () => {
   const signals = createSignals()
   const seen: { login: string; at: number }[] = []
   const last = new Map<string, { alert: number; act: number }>()
-  const { alert, act } = thresholds['SIG-UNKNOWN-RECIPIENTS']
+  const { alert, act } = defaultSignals.unknownRecipients
   let told = 0
   for (let at = 0, n = 0; n < 20_000; n += 1) {
     at += random.below(90_000)
@@ -135,4 +137,75 @@ test('agrees with counting all of the last hour', () => {
     told += found.length
   }
   expect(told).toBeGreaterThan(0)
+})
+
+describe('what a login writes to', () => {
+  const dayMs = 24 * windowMs
+  const counted = (hour: number, more: Partial<CountedLogin> = {}): CountedLogin => {
+    return { login: 'ana@uno.cu', hour, clients: 1, usual: () => undefined, allowed: () => 0, ...more }
+  }
+
+  test('sixty in an hour of who has no past, three times the usual of who has one', () => {
+    const told = (hour: number, more?: Partial<CountedLogin>) =>
+      createSignals()
+        .noteCounted(counted(hour, more), 0)
+        .map(({ code, level, count }) => `${code} ${level} ${count}`)
+    expect(told(59)).toEqual([])
+    expect(told(60)).toEqual(['SIG-RECIPIENTS alert 60'])
+    expect(told(29, { usual: () => 10 })).toEqual([])
+    expect(told(30, { usual: () => 10 })).toEqual(['SIG-RECIPIENTS alert 30'])
+    // Three times nearly nothing is nothing, and a busy office is no sign.
+    expect(told(19, { usual: () => 1 })).toEqual([])
+    expect(told(100, { usual: () => 50 })).toEqual([])
+    // A newsletter that was declared.
+    expect(told(400, { allowed: () => 500 })).toEqual([])
+    expect(told(501, { allowed: () => 500 })).toEqual(['SIG-RECIPIENTS alert 501'])
+  })
+
+  test('is told again after an hour, and places after a day', () => {
+    const signals = createSignals()
+    const told = Array.from({ length: 30 }, (_, n) => signals.noteCounted(counted(70, { clients: 11 }), n * windowMs))
+    const codes = told.flat().map(({ code }) => code)
+    expect(codes.filter(code => code === 'SIG-RECIPIENTS')).toHaveLength(30)
+    expect(codes.filter(code => code === 'SIG-CLIENTS')).toHaveLength(2)
+    expect(createSignals().noteCounted(counted(1, { clients: 10 }), 0)).toEqual([])
+  })
+
+  test('what is usual: the busiest hours of days with mail, today and one bad day left out', () => {
+    const usage = createUsage()
+    const start = Date.UTC(2026, 5, 1, 9)
+    let name = 0
+    const write = (count: number, at: number) => {
+      for (let n = 0; n < count; n += 1) usage.count('ana@uno.cu', `p${name++}@who.example`, at)
+    }
+    for (let day = 0; day < 6; day += 1) write(10 + day, start + day * dayMs)
+    expect(usage.usual('ana@uno.cu', start + 6 * dayMs)).toBeUndefined()
+    write(4, start + 6 * dayMs)
+    expect(usage.usual('ana@uno.cu', start + 7 * dayMs)).toBe(15)
+    write(200, start + 7 * dayMs)
+    expect(usage.usual('ana@uno.cu', start + 7 * dayMs)).toBe(15)
+    for (let day = 8; day < 28; day += 1) write(12, start + day * dayMs)
+    // Of 27 days the worst does not count.
+    expect(usage.usual('ana@uno.cu', start + 28 * dayMs)).toBe(15)
+    const again = createUsage()
+    again.restore(JSON.parse(JSON.stringify(usage.save())))
+    expect(again.usual('ana@uno.cu', start + 28 * dayMs)).toBe(15)
+    // Four weeks of silence later nothing is usual any more.
+    write(1, start + 70 * dayMs)
+    expect(usage.usual('ana@uno.cu', start + 71 * dayMs)).toBeUndefined()
+  })
+
+  test('places are counted for a day, a network of IPv6 as one', () => {
+    const usage = createUsage()
+    const from = (client: string, at: number) => usage.count('ana@uno.cu', 'x@who.example', at, client).clients
+    for (let n = 1; n <= 9; n += 1) expect(from(`10.1.0.${n}`, n * 1_000)).toBe(n)
+    expect(from('10.1.0.3', 20_000)).toBe(9)
+    expect(from('2001:db8::1', 21_000)).toBe(10)
+    expect(from('2001:db8::2', 22_000)).toBe(10)
+    expect(from('2001:db8:0:1::2', 23_000)).toBe(11)
+    // All but the three that were seen since are a day old.
+    expect(from('10.1.0.3', 20_500 + dayMs)).toBe(3)
+    for (let n = 0; n < 500; n += 1) from(`10.9.${n >> 8}.${n & 255}`, 30_000 + dayMs)
+    expect(from('10.1.0.3', 31_000 + dayMs)).toBeLessThanOrEqual(32)
+  })
 })

@@ -1,6 +1,7 @@
 /** The agent's own configuration: the contract's example, its defaults, and what is refused. */
 import { describe, expect, test } from 'vitest'
 import { resolveConfig } from '../../agent/manifest/agent-document.ts'
+import { defaultSignals } from '../../agent/model/signal.ts'
 
 const example = `apiVersion: mailwarden/v1
 kind: Agent
@@ -142,7 +143,26 @@ describe('configuration', () => {
       modes: {},
       schedule: { reconcile: '*/5 * * * *', audit: '0 6 * * *' },
       limits: { deletes: 5, updatePercent: 30, recipientsPerHour: 200, recipientsPerDay: 500 },
+      signals: defaultSignals,
     })
+  })
+
+  test('thresholds of signals, one by one', () => {
+    const text = full.replace(
+      'limits: { deletes: 7 }',
+      'signals: { unknownRecipients: { alert: 5 }, clients: { alert: 0 } }',
+    )
+    const { config, diagnostics } = read(text)
+    expect(diagnostics).toEqual([])
+    expect(config?.signals).toEqual({
+      ...defaultSignals,
+      unknownRecipients: { alert: 5, act: 50 },
+      clients: { alert: 0 },
+    })
+    const wrong = read(text.replace('alert: 5', 'alert: -1'))
+    expect(wrong.diagnostics).toMatchObject([
+      { code: 'E-FIELD-RANGE', pointer: '/spec/signals/unknownRecipients/alert' },
+    ])
   })
 
   test('the example of the contract, with sockets made absolute', () => {
