@@ -38,7 +38,21 @@ const allowed: readonly [from: string, to: readonly string[]][] = [
   ],
   ['agent/handover/', ['agent/core/', 'agent/model/', 'agent/incident/', 'agent/register/register.ts']],
   ['agent/desired/', ['agent/core/', 'agent/model/', 'agent/standards/', 'providers/provider.ts']],
-  ['agent/world/', ['agent/core/', 'agent/model/', 'agent/incident/', 'agent/register/register.ts']],
+  [
+    'agent/world/',
+    ['agent/core/', 'agent/model/', 'agent/incident/', 'agent/detection/book.ts', 'agent/register/register.ts'],
+  ],
+  [
+    'agent/detection/',
+    [
+      'agent/core/',
+      'agent/model/',
+      'agent/standards/',
+      'agent/incident/',
+      'agent/register/register.ts',
+      'agent/replay/',
+    ],
+  ],
   ['agent/plan/', ['agent/core/', 'agent/model/', 'agent/desired/', 'agent/world/', 'providers/provider.ts']],
   [
     'agent/apply/',
@@ -80,6 +94,10 @@ const pure = [
   'agent/plan/',
   'agent/incident/',
   'agent/handover/',
+  'agent/detection/signs.ts',
+  'agent/detection/book.ts',
+  'agent/detection/respond.ts',
+  'agent/detection/entries.ts',
   'agent/evidence/bundle.ts',
   'agent/evidence/redact.ts',
   'agent/evidence/tar.ts',

@@ -32,7 +32,7 @@ import type { Operation, OperationContext, OperationRow } from './operation.ts'
 import type { OperationResult } from './protocol.ts'
 import { diagnosticsView, refuse, refusedResult } from './views.ts'
 
-function resolveScope(world: World, text: string): HoldScope | undefined {
+export function resolveScope(world: World, text: string): HoldScope | undefined {
   const domain = parseDomainName(text)
   if (domain !== undefined) return world.domains.has(domain) ? { domain, account: null } : undefined
   const address = parseAddress(text)

@@ -24,6 +24,11 @@ function topicOf(entry: Stored): { readonly topic: NoticeTopic; readonly audienc
       return { topic: 'annulled', audiences: everybody }
     case 'service.withdrawn':
       return { topic: 'withdrawn', audiences: everybody }
+    case 'detection.storm':
+      return { topic: 'storm', audiences: ['on-call'] }
+    case 'detection.proposed':
+      // Of one account `status` tells; a domain is somebody's to decide on.
+      return entry.facts['scope'] === 'domain' ? { topic: 'proposed', audiences: ['on-call'] } : undefined
     default:
       return undefined
   }
@@ -55,8 +60,16 @@ export function withDueNotices(incidents: Incidents, entry: Stored): Incidents {
       drill: incident?.drill ?? false,
       at: instantOf(entry),
       report: typeof entry.facts['report'] === 'number' ? entry.facts['report'] : null,
+      ...wordsOf(entry),
     }
   }
+}
+
+function wordsOf({ kind, facts }: Stored): { readonly words?: string } {
+  if (kind === 'detection.storm')
+    return { words: `${facts['signals']} signals, ${facts['domains']} domains, ${facts['accounts']} accounts` }
+  const codes = Array.isArray(facts['codes']) ? facts['codes'].join(', ') : ''
+  return kind === 'detection.proposed' ? { words: `${facts['rule']}: ${codes}` } : {}
 }
 
 function instantOf(entry: Stored): Instant {

@@ -83,6 +83,8 @@ export type NoticeTopic =
   | 'report-owed'
   | 'levers-open'
   | 'not-taken-up'
+  | 'proposed'
+  | 'storm'
 export type Audience = 'director' | 'representative' | 'operator' | 'on-call'
 
 export type TakenNotice = {
@@ -186,6 +188,8 @@ export type DueNotice = {
   readonly report: number | null
   /** Due by time, and not by an entry. */
   readonly timer?: true
+  /** Of signals: what of, for whoever reads it. */
+  readonly words?: string
   /** Which of the people on call, from 0. */
   readonly onCall?: number
 }

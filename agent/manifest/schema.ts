@@ -4,6 +4,7 @@
  */
 import Type, { type Static } from 'typebox'
 import { accesses, categories, scopes } from '../model/entity.ts'
+import { DetectionSpec } from './schema-detection.ts'
 import { closed, duration, oneOf, text } from './schema-parts.ts'
 import { ProvidersSpec } from './schema-providers.ts'
 import { VerifySpec } from './schema-verify.ts'
@@ -546,6 +547,7 @@ export const AgentSpec = closed(
         'How suspended services come back.',
       ),
     ),
+    detection: Type.Optional(DetectionSpec),
   },
   'The agent’s own configuration.',
 )
