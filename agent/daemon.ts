@@ -5,6 +5,7 @@
 import type { Io } from './cli/io.ts'
 import { afterPass } from './control/after-pass.ts'
 import { authenticateCaller } from './control/caller.ts'
+import { createComplaintReader } from './control/complaint-reader.ts'
 import { createEvidenceKeeper } from './control/evidence-keeper.ts'
 import type { ImageKeeper } from './control/image-keeper.ts'
 import { createLivePolicy, type Decisions, type LivePolicy } from './control/live.ts'
@@ -142,7 +143,12 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
     greet()
     // What was raised and not yet answered when the daemon ended.
     responder.later()
+    const complaints =
+      open.reports === null ? null : createComplaintReader({ engine, mailbox: open.reports, signal: stop.signal })
+    const looking = complaints?.check()
+    if (complaints !== null) every('*/5 * * * *', config.operator.timeZone, () => complaints.check(), stop.signal)
     await loop.ended
+    await looking
     await responder.idle()
     await verifier.idle()
     await evidence.idle()

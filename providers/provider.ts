@@ -233,3 +233,16 @@ export interface HeldMailDoor {
     signal: AbortSignal,
   ): Promise<{ readonly purged: readonly MessageName[]; readonly state: DoorState }>
 }
+
+/** The mailbox that abuse reports come to: people read it too, and nothing is removed from it. */
+export interface ReportMailbox {
+  /**
+   * Has `take` say what is done with what was not read yet, oldest first, of each at most so many octets; only then is it
+   * marked as read. `more`: another call has more to read. @throws ProviderFailure
+   */
+  read(
+    octetsMax: number,
+    take: (messages: readonly Buffer[]) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<{ readonly count: number; readonly more: boolean }>
+}

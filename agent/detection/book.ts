@@ -7,6 +7,7 @@ import type { Json } from '../core/digest.ts'
 import type { HoldScope } from '../model/incident.ts'
 import { domainOf, parseAddress, parseDomainName } from '../model/name.ts'
 import type { Stored } from '../register/register.ts'
+import type { Complaint } from './complaints.ts'
 
 export type SeenSignal = {
   readonly index: number
@@ -43,6 +44,8 @@ export type DetectionBook = {
   /** Oldest first. */
   readonly signals: SeenSignal[]
   readonly answers: Answer[]
+  /** Abuse reports that counted. */
+  readonly complaints: Complaint[]
   /** The newest. */
   storm: Storm | null
   /** Since when a person lets signals act again; null: nobody said so since the storm. */
@@ -50,7 +53,7 @@ export type DetectionBook = {
 }
 
 export function emptyDetection(): DetectionBook {
-  return { signals: [], answers: [], storm: null, resumedAt: null }
+  return { signals: [], answers: [], complaints: [], storm: null, resumedAt: null }
 }
 
 /** A bad day of a thousand domains; older ones have been answered or have lost their hour. */
@@ -73,6 +76,13 @@ export function applyDetectionEntry(book: DetectionBook, entry: Stored): void {
       const [domains, accounts, signals] = [count('domains'), count('accounts'), count('signals')]
       book.storm = { at: instantOf(entry), index: entry.index, domains, accounts, signals }
       book.resumedAt = null
+      return
+    }
+    case 'abuse.report': {
+      const account = entry.personal?.['account']
+      if (typeof account !== 'string') return
+      book.complaints.push({ at: instantOf(entry), account, about: String(entry.facts['about']) })
+      if (book.complaints.length > answersMax) book.complaints.shift()
       return
     }
     case 'detection.resumed':

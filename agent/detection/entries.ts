@@ -5,6 +5,7 @@ import type { Language } from '../model/entity.ts'
 import type { Actor, NewEntry } from '../register/register.ts'
 import type { Rule } from './book.ts'
 import type { Due } from './respond.ts'
+import type { SignCode } from './signs.ts'
 
 type By = { readonly actor: Actor; readonly at: Instant }
 type Close = Exclude<Due, { kind: 'storm' }>
@@ -32,6 +33,29 @@ export function proposalEntry(due: Close, mode: string, { actor, at }: By): NewE
       ...triggerOf(due),
     },
     ...(scope.account === null ? {} : { personal: { account: scope.account } }),
+  }
+}
+
+/** One that no live decision raised. `since`: what was counted is of then and later. */
+export function signalEntry(
+  signal: {
+    readonly code: SignCode
+    readonly level: 'record' | 'alert' | 'act'
+    readonly count: number
+    readonly subject: string
+    readonly since: Instant
+  },
+  { actor, at }: By,
+): NewEntry {
+  const { code, level, count, subject, since } = signal
+  return {
+    kind: 'signal.raised',
+    actor,
+    at: formatInstant(at),
+    subject: 'detection',
+    rule: 'S37',
+    facts: { code, level, count, since: formatInstant(since) },
+    personal: { subject },
   }
 }
 

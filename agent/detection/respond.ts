@@ -114,7 +114,7 @@ function reaches(code: string, reach: Reach): boolean {
 }
 
 /** Mission section 6, state 11: counters start at the release. Drills and duplicates end nothing. */
-function endedAt({ byId }: Incidents, { domain, account }: HoldScope): Instant {
+export function endedAt({ byId }: Incidents, { domain, account }: HoldScope): Instant {
   let last = Number.NEGATIVE_INFINITY
   for (const { scope, drill, ended } of byId.values()) {
     if (drill || ended === null || ended.how === 'duplicate' || scope.domain !== domain) continue

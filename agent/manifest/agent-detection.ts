@@ -1,16 +1,50 @@
-/** Resolves `spec.detection`: defaults filled in. Pure. */
-import type { DetectionConfig } from '../model/detection.ts'
+/** Resolves `spec.detection`: defaults filled in, paths made absolute, the password left as a reference. Pure. */
+import type { DetectionConfig, ReportsConfig } from '../model/detection.ts'
+import { parseDomainName } from '../model/name.ts'
+import { isThisHost, optionalFile, type Resolving, resolveSecret, resolveServer } from './agent-providers.ts'
 import type { DetectionSpec } from './schema-detection.ts'
 
 /** Nobody's mail stops by itself until somebody has seen what would have stopped. */
 const defaults = { restrict: 'observe', holds: 10, domainsPercent: 10 } as const
 
-export function resolveDetection(spec: DetectionSpec | undefined): DetectionConfig {
+export function resolveDetection(at: Resolving, spec: DetectionSpec | undefined): DetectionConfig {
   return {
     restrict: spec?.restrict ?? defaults.restrict,
     storm: {
       holds: spec?.storm?.holds ?? defaults.holds,
       domainsPercent: spec?.storm?.domainsPercent ?? defaults.domainsPercent,
     },
+    reports: spec?.reports === undefined ? null : resolveReports(at, spec.reports),
+  }
+}
+
+function resolveReports(
+  at: Resolving,
+  { mailbox, authservId, reporters }: NonNullable<DetectionSpec['reports']>,
+): ReportsConfig {
+  const path = ['spec', 'detection', 'reports']
+  const { host, port } = resolveServer(at, [...path, 'mailbox', 'server'], mailbox.server)
+  const tls = mailbox.tls ?? 'tls'
+  if (tls === 'none' && !isThisHost(host))
+    at.findings.error('E-TLS-NEEDED', at.sheet, [...path, 'mailbox', 'tls'], { host })
+  return {
+    mailbox: {
+      host,
+      port,
+      tls,
+      caFile: optionalFile(at, mailbox.ca),
+      serverName: mailbox.serverName ?? host,
+      user: mailbox.user,
+      password: resolveSecret(at, [...path, 'mailbox', 'password'], mailbox.password),
+      folder: mailbox.folder ?? 'INBOX',
+    },
+    authservId: authservId.toLowerCase(),
+    reporters: reporters.flatMap((text, index) => {
+      const name = parseDomainName(text)
+      // One label would trust everybody below it.
+      if (name?.includes('.')) return [name]
+      at.findings.error('E-NAME', at.sheet, [...path, 'reporters', index], { found: text, reason: 'name.host' })
+      return []
+    }),
   }
 }

@@ -108,7 +108,7 @@ function resolveSpec(findings: Findings, sheet: Sheet, spec: AgentSpec, file: st
       probationMs: (spec.incidents?.probation?.days ?? defaults.probation.days) * dayMs,
       probationPercent: spec.incidents?.probation?.percent ?? defaults.probation.percent,
     },
-    detection: resolveDetection(spec.detection),
+    detection: resolveDetection(at, spec.detection),
   }
 }
 

@@ -1,6 +1,7 @@
 /** `spec.detection` of the agent's configuration: what signals may do without a person (mission section 8). */
 import { type Static, Type } from 'typebox'
-import { closed, oneOf } from './schema-parts.ts'
+import { closed, oneOf, text } from './schema-parts.ts'
+import { SecretReference } from './schema-providers.ts'
 
 export const DetectionSpec = closed(
   {
@@ -25,6 +26,37 @@ export const DetectionSpec = closed(
           ),
         },
         'Beyond either, nothing more is closed without a person for an hour, or until one says so.',
+      ),
+    ),
+    reports: Type.Optional(
+      closed(
+        {
+          mailbox: closed(
+            {
+              server: text('host:port of IMAP.', 'mail.operator.example:993'),
+              tls: Type.Optional(
+                oneOf(
+                  ['tls', 'starttls', 'none'],
+                  'tls from the first octet (the default), starttls; none only to this host.',
+                ),
+              ),
+              ca: Type.Optional(text('File of the certificate authority, PEM; the system’s by default.')),
+              serverName: Type.Optional(text('Name in the certificate; the host by default.')),
+              user: text('Login of the mailbox.', 'abuse@operator.example'),
+              password: SecretReference,
+              folder: Type.Optional(text('INBOX by default.', 'INBOX')),
+            },
+            'The mailbox that abuse reports come to. What was read stays there, with a keyword.',
+          ),
+          authservId: text(
+            'What your own server writes first in Authentication-Results. Only where it adds that field, and removes those in its name that a message comes with.',
+            'mx1.operator.example',
+          ),
+          reporters: Type.Array(text('Domain that sends reports, proved by DKIM or SPF.', 'reporter.example'), {
+            maxItems: 200,
+          }),
+        },
+        'Abuse reports (RFC 5965). One counts when the mail log (evidence.logs) has the message that it is about and a reporter that is named here proved to have sent it.',
       ),
     ),
   },
