@@ -5,7 +5,6 @@
 import type { Io } from './cli/io.ts'
 import { afterPass } from './control/after-pass.ts'
 import { authenticateCaller } from './control/caller.ts'
-import { createComplaintReader } from './control/complaint-reader.ts'
 import { createEvidenceKeeper } from './control/evidence-keeper.ts'
 import type { ImageKeeper } from './control/image-keeper.ts'
 import { createLivePolicy, type Decisions, type LivePolicy } from './control/live.ts'
@@ -14,6 +13,7 @@ import { controlSocketPath, type OperationResult } from './control/protocol.ts'
 import { createResponder } from './control/responder.ts'
 import { listenControl } from './control/server.ts'
 import { changedDomains, createVerifier } from './control/verification.ts'
+import { startWatches } from './control/watches.ts'
 import { BrokenInvariant } from './core/assert.ts'
 import { type Clock, formatInstant } from './core/clock.ts'
 import type { Log } from './core/log.ts'
@@ -143,12 +143,9 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
     greet()
     // What was raised and not yet answered when the daemon ended.
     responder.later()
-    const complaints =
-      open.reports === null ? null : createComplaintReader({ engine, mailbox: open.reports, signal: stop.signal })
-    const looking = complaints?.check()
-    if (complaints !== null) every('*/5 * * * *', config.operator.timeZone, () => complaints.check(), stop.signal)
+    const watches = startWatches({ ...open, signal: stop.signal })
     await loop.ended
-    await looking
+    await watches.idle()
     await responder.idle()
     await verifier.idle()
     await evidence.idle()

@@ -8,7 +8,8 @@ import { mkdir, open, rename } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { reportMailbox } from '../providers/imap/reports.ts'
-import type { CredentialStore, MailHost, Prober, ReportMailbox } from '../providers/provider.ts'
+import { blocklists } from '../providers/probe-dns/blocklist.ts'
+import type { Blocklists, CredentialStore, MailHost, Prober, ReportMailbox } from '../providers/provider.ts'
 import { CommandFailure, exits, type Io } from './cli/io.ts'
 import type { Worlds } from './cli/worlds.ts'
 import { authenticateCaller } from './control/caller.ts'
@@ -65,6 +66,7 @@ export type Open = AsyncDisposable & {
   readonly prober: Prober
   /** Null where none is configured. */
   readonly reports: ReportMailbox | null
+  readonly blocklists: Blocklists | null
   /** Sentences about a register that does not verify; empty when it does. */
   readonly findings: (language: Language) => readonly string[]
   /** Resolves when the newest head stands in every witness. */
@@ -150,6 +152,7 @@ async function openForWriting(config: AgentConfig, log: Log, mode: 'write' | 'se
     hosts,
     prober: createProber(config.verify, systemClock),
     reports: reportsOf(config),
+    blocklists: config.detection.blocklists === null ? null : blocklists(config.detection.blocklists.resolver),
     findings: language =>
       register.trust.ok ? [] : register.trust.findings.map(finding => formatFinding(finding, language)),
     witness: () => register.witness(),
@@ -232,6 +235,7 @@ async function openForReading(config: AgentConfig): Promise<Open> {
     hosts: openMailHosts(config.providers.mail, systemClock, host => heldMailStore(engine, host)),
     prober: createProber(config.verify, systemClock),
     reports: null,
+    blocklists: null,
     findings: () => verdict.findings,
     witness: async () => {},
     signAgain: readOnly,

@@ -246,3 +246,16 @@ export interface ReportMailbox {
     signal: AbortSignal,
   ): Promise<{ readonly count: number; readonly more: boolean }>
 }
+
+/** `error`: the list answered, and not about the subject. `unknown`: nothing came, or no answer. */
+export type BlocklistAnswer = {
+  readonly result: 'listed' | 'clear' | 'error' | 'unknown'
+  /** In the list’s own addresses, or why nothing is known. */
+  readonly detail: string
+}
+
+/** DNS blocklists, through one resolver. */
+export interface Blocklists {
+  /** @param subject an address or a domain. Never throws. */
+  ask(zone: string, subject: string, signal: AbortSignal): Promise<BlocklistAnswer>
+}

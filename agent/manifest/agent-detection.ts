@@ -1,8 +1,10 @@
 /** Resolves `spec.detection`: defaults filled in, paths made absolute, the password left as a reference. Pure. */
-import type { DetectionConfig, ReportsConfig } from '../model/detection.ts'
-import { parseDomainName } from '../model/name.ts'
+import type { BlocklistsConfig, DetectionConfig, ReportsConfig } from '../model/detection.ts'
+import { parseIp } from '../model/ip.ts'
+import { type DomainName, parseDomainName } from '../model/name.ts'
 import { isThisHost, optionalFile, type Resolving, resolveSecret, resolveServer } from './agent-providers.ts'
 import type { DetectionSpec } from './schema-detection.ts'
+import type { Path } from './tree.ts'
 
 /** Nobody's mail stops by itself until somebody has seen what would have stopped. */
 const defaults = { restrict: 'observe', holds: 10, domainsPercent: 10 } as const
@@ -15,6 +17,7 @@ export function resolveDetection(at: Resolving, spec: DetectionSpec | undefined)
       domainsPercent: spec?.storm?.domainsPercent ?? defaults.domainsPercent,
     },
     reports: spec?.reports === undefined ? null : resolveReports(at, spec.reports),
+    blocklists: spec?.blocklists === undefined ? null : resolveBlocklists(at, spec.blocklists),
   }
 }
 
@@ -39,12 +42,33 @@ function resolveReports(
       folder: mailbox.folder ?? 'INBOX',
     },
     authservId: authservId.toLowerCase(),
-    reporters: reporters.flatMap((text, index) => {
-      const name = parseDomainName(text)
-      // One label would trust everybody below it.
-      if (name?.includes('.')) return [name]
-      at.findings.error('E-NAME', at.sheet, [...path, 'reporters', index], { found: text, reason: 'name.host' })
-      return []
+    // One label would trust everybody below it.
+    reporters: reporters.flatMap((text, index) => resolveName(at, [...path, 'reporters', index], text)),
+  }
+}
+
+function resolveName(at: Resolving, path: Path, text: string): DomainName[] {
+  const name = parseDomainName(text)
+  if (name?.includes('.')) return [name]
+  at.findings.error('E-NAME', at.sheet, path, { found: text, reason: 'name.host' })
+  return []
+}
+
+function resolveBlocklists(
+  at: Resolving,
+  { resolver, lists, relays }: NonNullable<DetectionSpec['blocklists']>,
+): BlocklistsConfig {
+  const path = ['spec', 'detection', 'blocklists']
+  return {
+    resolver: resolveServer(at, [...path, 'resolver'], resolver),
+    lists: lists.flatMap(({ zone, of }, index) =>
+      resolveName(at, [...path, 'lists', index, 'zone'], zone).map(name => ({ zone: name, of })),
+    ),
+    relays: (relays ?? []).filter((text, index) => {
+      const isAddress = parseIp(text) !== undefined
+      const values = { found: text, reason: 'network.form' }
+      if (!isAddress) at.findings.error('E-NETWORK', at.sheet, [...path, 'relays', index], values)
+      return isAddress
     }),
   }
 }

@@ -59,6 +59,27 @@ export const DetectionSpec = closed(
         'Abuse reports (RFC 5965). One counts when the mail log (evidence.logs) has the message that it is about and a reporter that is named here proved to have sent it.',
       ),
     ),
+    blocklists: Type.Optional(
+      closed(
+        {
+          resolver: text('host:port of a resolver of your own: lists refuse the public ones.', '127.0.0.1:53'),
+          lists: Type.Array(
+            closed(
+              {
+                zone: text('The zone that is asked.', 'zen.blocklist.example'),
+                of: oneOf(['addresses', 'domains'], 'What it lists.'),
+              },
+              'A list.',
+            ),
+            { maxItems: 20 },
+          ),
+          relays: Type.Optional(
+            Type.Array(text('An address that your mail leaves from.', '192.0.2.25'), { maxItems: 200 }),
+          ),
+        },
+        'DNS blocklists (RFC 5782), asked every hour. A listing is told; with a second family of signal it is a proposal.',
+      ),
+    ),
   },
   'What signals of misuse may do by themselves.',
 )

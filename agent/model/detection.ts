@@ -10,6 +10,8 @@ export type DetectionConfig = {
   /** Beyond either, within an hour, nothing is closed without a person. */
   /** Where abuse reports come in, and which of them count; null: none are read. */
   readonly reports: ReportsConfig | null
+  /** null: none are asked. */
+  readonly blocklists: BlocklistsConfig | null
   readonly storm: { readonly holds: number; readonly domainsPercent: number }
 }
 
@@ -28,4 +30,11 @@ export type ReportsConfig = {
   readonly authservId: string
   /** Domains whose reports count, themselves and what is below them. */
   readonly reporters: readonly DomainName[]
+}
+
+export type BlocklistsConfig = {
+  readonly resolver: { readonly host: string; readonly port: number }
+  readonly lists: readonly { readonly zone: DomainName; readonly of: 'addresses' | 'domains' }[]
+  /** Addresses that our mail leaves from. */
+  readonly relays: readonly string[]
 }

@@ -1,0 +1,42 @@
+/** What is looked at on a schedule for signs of misuse: once when the daemon is ready, and again at its times. */
+import type { Blocklists, ReportMailbox } from '../../providers/provider.ts'
+import type { Engine } from '../reconcile/engine.ts'
+import { every } from '../reconcile/schedule.ts'
+import { createBlocklistWatch } from './blocklist-watch.ts'
+import { createComplaintReader } from './complaint-reader.ts'
+
+/** Lists ask to be asked rarely; not all of the world at the full hour. */
+const times = { reports: '*/5 * * * *', blocklists: '23 * * * *' } as const
+
+export function startWatches({
+  engine,
+  reports,
+  blocklists,
+  signal,
+}: {
+  readonly engine: Engine
+  readonly reports: ReportMailbox | null
+  readonly blocklists: Blocklists | null
+  readonly signal: AbortSignal
+}): { idle(): Promise<void> } {
+  const { config } = engine.parts
+  const first: Promise<void>[] = []
+  const start = (time: string, check: () => Promise<void>) => {
+    first.push(check())
+    every(time, config.operator.timeZone, check, signal)
+  }
+  if (reports !== null) {
+    const reader = createComplaintReader({ engine, mailbox: reports, signal })
+    start(times.reports, () => reader.check())
+  }
+  if (blocklists !== null && config.detection.blocklists !== null) {
+    const parts = { engine, config: config.detection.blocklists, lists: blocklists, signal }
+    const watch = createBlocklistWatch(parts)
+    start(times.blocklists, () => watch.check())
+  }
+  return {
+    idle: async () => {
+      await Promise.all(first)
+    },
+  }
+}
