@@ -100,6 +100,7 @@ const pure = [
   'agent/detection/respond.ts',
   'agent/detection/entries.ts',
   'agent/detection/complaints.ts',
+  'agent/detection/logins.ts',
   'agent/evidence/bundle.ts',
   'agent/evidence/redact.ts',
   'agent/evidence/tar.ts',

@@ -4,9 +4,10 @@ import type { Engine } from '../reconcile/engine.ts'
 import { every } from '../reconcile/schedule.ts'
 import { createBlocklistWatch } from './blocklist-watch.ts'
 import { createComplaintReader } from './complaint-reader.ts'
+import { createLoginWatch } from './login-watch.ts'
 
 /** Lists ask to be asked rarely; not all of the world at the full hour. */
-const times = { reports: '*/5 * * * *', blocklists: '23 * * * *' } as const
+const times = { reports: '*/5 * * * *', blocklists: '23 * * * *', logins: '* * * * *' } as const
 
 export function startWatches({
   engine,
@@ -33,6 +34,10 @@ export function startWatches({
     const parts = { engine, config: config.detection.blocklists, lists: blocklists, signal }
     const watch = createBlocklistWatch(parts)
     start(times.blocklists, () => watch.check())
+  }
+  if (config.detection.logins.logs.length > 0) {
+    const watch = createLoginWatch({ engine, config: config.detection.logins })
+    start(times.logins, () => watch.check())
   }
   return {
     idle: async () => {

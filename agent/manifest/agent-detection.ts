@@ -1,8 +1,10 @@
 /** Resolves `spec.detection`: defaults filled in, paths made absolute, the password left as a reference. Pure. */
-import type { BlocklistsConfig, DetectionConfig, ReportsConfig } from '../model/detection.ts'
+import { resolve } from 'node:path'
+import type { BlocklistsConfig, DetectionConfig, LoginsConfig, ReportsConfig } from '../model/detection.ts'
 import { parseIp } from '../model/ip.ts'
 import { type DomainName, parseDomainName } from '../model/name.ts'
 import { isThisHost, optionalFile, type Resolving, resolveSecret, resolveServer } from './agent-providers.ts'
+import { parseNetwork } from './network.ts'
 import type { DetectionSpec } from './schema-detection.ts'
 import type { Path } from './tree.ts'
 
@@ -17,6 +19,7 @@ export function resolveDetection(at: Resolving, spec: DetectionSpec | undefined)
       domainsPercent: spec?.storm?.domainsPercent ?? defaults.domainsPercent,
     },
     reports: spec?.reports === undefined ? null : resolveReports(at, spec.reports),
+    logins: resolveLogins(at, spec?.logins),
     blocklists: spec?.blocklists === undefined ? null : resolveBlocklists(at, spec.blocklists),
   }
 }
@@ -69,6 +72,20 @@ function resolveBlocklists(
       const values = { found: text, reason: 'network.form' }
       if (!isAddress) at.findings.error('E-NETWORK', at.sheet, [...path, 'relays', index], values)
       return isAddress
+    }),
+  }
+}
+
+function resolveLogins(at: Resolving, spec: DetectionSpec['logins']): LoginsConfig {
+  return {
+    logs: (spec?.logs ?? []).map(file => resolve(at.folder, file)),
+    proxies: (spec?.proxies ?? []).flatMap((text, index) => {
+      const parsed = parseNetwork(text)
+      if ('network' in parsed) return [parsed.network]
+      const path = ['spec', 'detection', 'logins', 'proxies', index]
+      const values = { found: text, reason: `network.${parsed.problem}` }
+      at.findings.error('E-NETWORK', at.sheet, path, values, { suggestion: parsed.suggestion })
+      return []
     }),
   }
 }

@@ -80,6 +80,22 @@ export const DetectionSpec = closed(
         'DNS blocklists (RFC 5782), asked every hour. A listing is told; with a second family of signal it is a proposal.',
       ),
     ),
+    logins: Type.Optional(
+      closed(
+        {
+          logs: Type.Array(text('A log of Dovecot that this host can read.', '/var/log/mail.log'), { maxItems: 50 }),
+          proxies: Type.Optional(
+            Type.Array(
+              text('Network of webmail or a proxy, CIDR: the log has its address, not its users’.', '10.9.0.0/24'),
+              {
+                maxItems: 200,
+              },
+            ),
+          ),
+        },
+        'Logins, read every minute: one that succeeds where the account may not log in is a signal.',
+      ),
+    ),
   },
   'What signals of misuse may do by themselves.',
 )

@@ -12,6 +12,7 @@ export type DetectionConfig = {
   readonly reports: ReportsConfig | null
   /** null: none are asked. */
   readonly blocklists: BlocklistsConfig | null
+  readonly logins: LoginsConfig
   readonly storm: { readonly holds: number; readonly domainsPercent: number }
 }
 
@@ -37,4 +38,11 @@ export type BlocklistsConfig = {
   readonly lists: readonly { readonly zone: DomainName; readonly of: 'addresses' | 'domains' }[]
   /** Addresses that our mail leaves from. */
   readonly relays: readonly string[]
+}
+
+export type LoginsConfig = {
+  /** Where Dovecot logs; none: logins are not looked at. */
+  readonly logs: readonly string[]
+  /** CIDR. Who comes through them is not seen. */
+  readonly proxies: readonly string[]
 }

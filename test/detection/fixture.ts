@@ -71,7 +71,13 @@ export class Watch {
       {
         book: this.book,
         incidents: this.incidents,
-        config: { restrict: this.mode, storm: { holds: 10, domainsPercent: 10 }, reports: null, blocklists: null },
+        config: {
+          restrict: this.mode,
+          storm: { holds: 10, domainsPercent: 10 },
+          reports: null,
+          blocklists: null,
+          logins: { logs: [], proxies: [] },
+        },
         scopeOf,
         administratorOf: (domain: DomainName) => `admin@${domain}` as Address,
         domains: this.domains,
