@@ -195,6 +195,8 @@ export interface MailHost extends AsyncDisposable {
   sessionsEnded?(scope: HoldScope): readonly { readonly user: string; readonly sessions: number; readonly at: number }[]
   /** What of a scope waits in its queue, held or not, without content; absent where the host has none. */
   messages?(scope: HoldScope, signal: AbortSignal): Promise<readonly QueuedMessage[]>
+  /** How many messages wait, by the domain of their sender; what is held is not counted. Absent where the host has no queue. */
+  waiting?(signal: AbortSignal): Promise<ReadonlyMap<string, number>>
   /** Closes every login of a domain by one line, beside the directory; absent where the host has no such file. */
   readonly logins?: DomainLogins
   /**

@@ -101,6 +101,7 @@ const pure = [
   'agent/detection/entries.ts',
   'agent/detection/complaints.ts',
   'agent/detection/logins.ts',
+  'agent/detection/queue-growth.ts',
   'agent/evidence/bundle.ts',
   'agent/evidence/redact.ts',
   'agent/evidence/tar.ts',

@@ -19,7 +19,7 @@ import type { Engine } from '../reconcile/engine.ts'
 import { daemonActor } from '../reconcile/findings.ts'
 import type { Message } from '../replay/messages.ts'
 import { type AbuseReport, reportBytesMax } from '../standards/arf.ts'
-import { resolveScope } from './incident-operations.ts'
+import { scopesOf } from './scopes-of.ts'
 
 /** Who complains does it within days; logs of a week are read in seconds. */
 const sentMs = 7 * dayMs
@@ -106,7 +106,7 @@ export function createComplaintReader(parts: {
         personal: { account },
       },
     ])
-    const scope = resolveScope(engine.world(), account)
+    const scope = scopesOf(engine.world())(account)
     const ended = scope === undefined ? Number.NEGATIVE_INFINITY : endedAt(engine.history.incidents, scope)
     const count = countComplaints(engine.history.detection.complaints, account, Math.max(at - dayMs, ended))
     const level = count >= reportsToAct ? 'act' : 'alert'
@@ -143,8 +143,8 @@ export function createComplaintReader(parts: {
 
 /** Whose it was: of the login that brought it; of its sender where a declared relay did, which speaks for its institution. */
 export function senderOf(world: World, { login, client, sender }: Message): Address | undefined {
-  if (login !== '') return resolveScope(world, login)?.account ?? undefined
-  const scope = sender === null ? undefined : resolveScope(world, sender)
+  if (login !== '') return scopesOf(world)(login)?.account ?? undefined
+  const scope = sender === null ? undefined : scopesOf(world)(sender)
   if (scope === undefined || scope.account === null) return undefined
   const institution = world.institutions.get(world.domains.get(scope.domain)?.domain.institution ?? '')
   const relays = (institution?.servers ?? []).filter(({ roles }) => roles.includes('relay'))

@@ -18,7 +18,7 @@ import type { World } from '../model/world.ts'
 import type { Engine } from '../reconcile/engine.ts'
 import { daemonActor } from '../reconcile/findings.ts'
 import { createLineReader } from '../replay/lines.ts'
-import { resolveScope } from './incident-operations.ts'
+import { scopesOf } from './scopes-of.ts'
 
 const hourMs = 3_600_000
 /** Of one hour; beyond it the oldest are forgotten. */
@@ -68,12 +68,13 @@ export function createLoginWatch({
     attempts = attempts.filter(({ at }) => now - at < hourMs).slice(-attemptsMax)
     if (!isNew) return
     const world = engine.world()
-    const mayCome = createPlaces(world)
+    const scopeOf = scopesOf(world)
+    const mayCome = createPlaces(world, scopeOf)
     const since = (scope: HoldScope | undefined) =>
       scope === undefined ? 0 : endedAt(engine.history.incidents, { domain: scope.domain, account: scope.account })
-    const live = attempts.filter(({ user, at }) => at > since(resolveScope(world, user)))
+    const live = attempts.filter(({ user, at }) => at > since(scopeOf(user)))
     for (const sign of loginSigns(live, { mayCome, isProxy: ip => contains(proxies, ip) })) {
-      const scope = resolveScope(world, sign.subject)
+      const scope = scopeOf(sign.subject)
       const told = engine.history.detection.signals.some(
         ({ code, level, subject, at }) =>
           code === sign.code &&
@@ -104,7 +105,10 @@ export function createLoginWatch({
 }
 
 /** Where each account may log in, as the directory is told; the domains are worked out as they are asked for. */
-function createPlaces(world: World): (account: string, client: Ip) => boolean | undefined {
+function createPlaces(
+  world: World,
+  scopeOf: (text: string) => HoldScope | undefined,
+): (account: string, client: Ip) => boolean | undefined {
   const domains = new Map<DomainName, ReadonlyMap<string, NetworkSet | null>>()
   const placesOf = (domain: DomainName) => {
     const known = domains.get(domain)
@@ -117,7 +121,7 @@ function createPlaces(world: World): (account: string, client: Ip) => boolean | 
     return places
   }
   return (account, client) => {
-    const scope = resolveScope(world, account)
+    const scope = scopeOf(account)
     if (scope === undefined || scope.account === null) return undefined
     const networks = placesOf(scope.domain).get(scope.account)
     return networks === undefined ? undefined : networks === null || contains(networks, client)

@@ -11,8 +11,9 @@ import type { DomainName } from '../model/name.ts'
 import type { Engine } from '../reconcile/engine.ts'
 import { daemonActor } from '../reconcile/findings.ts'
 import type { Stored } from '../register/register.ts'
-import { actContext, carryOut, resolveScope } from './incident-operations.ts'
+import { actContext, carryOut } from './incident-operations.ts'
 import type { OperationContext } from './operation.ts'
+import { scopesOf } from './scopes-of.ts'
 
 /** What of one account is closed: it goes on receiving, since nobody is harmed by that. */
 const accountLevers: readonly Lever[] = ['send', 'login', 'submission', 'collection', 'administrator']
@@ -124,7 +125,7 @@ export function standingOf(engine: Engine): Parameters<typeof dueAnswers>[0] {
     book: engine.history.detection,
     incidents: engine.history.incidents,
     config: engine.parts.config.detection,
-    scopeOf: subject => resolveScope(world, subject),
+    scopeOf: scopesOf(world),
     administratorOf: (domain: DomainName) => world.domains.get(domain)?.domain.administrator,
     domains: world.domains.size,
   }
