@@ -50,6 +50,8 @@ export function createResponder(context: OperationContext): Responder {
         refused.add(keyOf(one))
         await answer(one)
       }
+      // People are told now, and not with the next pass.
+      await context.courier.deliver()
     }
   }
 

@@ -65,11 +65,17 @@ export function withDueNotices(incidents: Incidents, entry: Stored): Incidents {
   }
 }
 
-function wordsOf({ kind, facts }: Stored): { readonly words?: string } {
-  if (kind === 'detection.storm')
-    return { words: `${facts['signals']} signals, ${facts['domains']} domains, ${facts['accounts']} accounts` }
+function wordsOf({ kind, facts }: Stored): Pick<DueNotice, 'words'> {
+  if (kind === 'detection.storm') {
+    const { signals, domains, accounts } = facts
+    const es = `${signals} señales, ${domains} dominios, ${accounts} cuentas`
+    return { words: { es, en: `${signals} signals, ${domains} domains, ${accounts} accounts` } }
+  }
+  if (kind !== 'detection.proposed') return {}
+  // Codes of signals and of the rule are the same in every language, as `status` has them.
   const codes = Array.isArray(facts['codes']) ? facts['codes'].join(', ') : ''
-  return kind === 'detection.proposed' ? { words: `${facts['rule']}: ${codes}` } : {}
+  const text = `${facts['rule']}: ${codes}`
+  return { words: { es: text, en: text } }
 }
 
 function instantOf(entry: Stored): Instant {

@@ -4,6 +4,7 @@
  */
 import type { Instant } from '../core/clock.ts'
 import type { Digest } from '../core/digest.ts'
+import type { Language } from '../model/entity.ts'
 import type { HoldScope, Inbound, IncidentClass, Lever, ReleaseStage } from '../model/incident.ts'
 import type { DomainName } from '../model/name.ts'
 
@@ -189,7 +190,7 @@ export type DueNotice = {
   /** Due by time, and not by an entry. */
   readonly timer?: true
   /** Of signals: what of, for whoever reads it. */
-  readonly words?: string
+  readonly words?: Readonly<Record<Language, string>>
   /** Which of the people on call, from 0. */
   readonly onCall?: number
 }

@@ -122,7 +122,7 @@ function makeNotice(
   const language: Language = isOurs(due.audience) ? operator.language : (institution?.language ?? operator.language)
   const template = isOurs(due.audience) ? 'event-operator' : templates[due.topic]
   const reasons = incident?.reasons.map(({ text }) => text ?? '').filter(Boolean) ?? [
-    due.words ?? withdrawal?.reason ?? '',
+    due.words?.[language] ?? withdrawal?.reason ?? '',
   ]
   const { subject, text } = renderNotice(template, language, {
     incident: due.incident ?? '–',

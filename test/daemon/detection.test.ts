@@ -1,4 +1,6 @@
 /** What a daemon does about signals: it says what it would have closed, or closes one account as `suspend` does, and no other. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createEstate, type Estate, eventually, institutionText } from '../support/estate.ts'
 import { exchange } from '../wire/client.ts'
@@ -74,4 +76,41 @@ test('where it is enforced, the account alone is closed, in the way of suspend, 
   expect((await estate.cli(['register', 'verify'])).exit).toBe(0)
   // The way back is the one of every incident: not by whoever sits at the host.
   expect((await estate.cli(['incident', 'release', incident.id])).exit).toBe(77)
+})
+
+test('many domains at once: nothing is closed, one event, one page, and a responder ends it', async () => {
+  const domains = Array.from({ length: 15 }, (_, n) => `d${n}.sld.cu`)
+  const accounts = ['{ name: jperez }']
+  const texts = domains.map((domain, n) => [`d${n}.yaml`, institutionText(`d${n}`, { domain, accounts })] as const)
+  await using estate = await createEstate(Object.fromEntries(texts), { config: '  detection: { restrict: enforce }\n' })
+  const daemon = await estate.start()
+  await daemon.until(line => line['event'] === 'ready', 'ready')
+  const misses = domains.flatMap(domain =>
+    Array.from({ length: 60 }, (_, n) => asked(`nadie${n}@${domain}`, `jperez@${domain}`)),
+  )
+  await exchange(`127.0.0.1:${estate.policyPort}`, misses.join(''))
+  const status = await eventually(async () => {
+    const { json } = await estate.json(['status'])
+    return json.detection.storm !== null && json
+  }, 'the storm')
+  expect(status.detection.storm).toMatchObject({ domains: 15, accounts: 15 })
+  expect(status.incidents).toEqual([])
+  const outbox = join(estate.folder, 'var', 'outbox')
+  const letters = () =>
+    readdirSync(outbox, { withFileTypes: true })
+      .filter(entry => entry.isFile())
+      .map(({ name }) => readFileSync(join(outbox, name), 'utf8'))
+  await eventually(async () => letters().length > 0, 'the page')
+  expect(letters()).toHaveLength(1)
+  expect(letters()[0]).toContain('seg@operator.example')
+  expect((await estate.cli(['status', '--lang', 'es'])).out).toContain('tormenta de señales: 15 dominios')
+
+  const { out } = await estate.cli(['token', 'create', 'ana'])
+  const env = { MAILWARDEN_TOKEN: out.trim() }
+  const resumed = await estate.cli(['detection', 'resume', '--reason', 'visto'], { env })
+  expect(resumed).toMatchObject({ exit: 0, out: expect.stringContaining('signals act again') })
+  expect((await estate.json(['status'])).json.detection.storm).toBeNull()
+  await daemon.stop()
+  expect((await estate.json(['register', 'list', '--kind', 'detection.storm'])).json.entries).toHaveLength(1)
+  expect((await estate.json(['incident', 'list'])).json.incidents).toEqual([])
 })

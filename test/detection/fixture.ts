@@ -93,6 +93,17 @@ export class Watch {
     this.append(result.entries)
   }
 
+  /** Two people declare it unfounded, as the acts write it. */
+  annul(id: string): void {
+    const by = (person: string) => ({ person, role: 'security-lead' })
+    const common = { at: formatInstant(this.at), subject: id, rule: 'D5' }
+    const facts = { incident: id, digest: '0'.repeat(64) }
+    this.append([
+      { kind: 'incident.annul-approved', actor: by('ana'), ...common, facts },
+      { kind: 'incident.annulled', actor: by('berta'), ...common, facts: { ...facts, by: ['ana', 'berta'] } },
+    ])
+  }
+
   resume(): void {
     this.append([resumedEntry('seen to', { actor: { person: 'ana', role: 'responder' }, at: this.at })])
   }

@@ -1,6 +1,5 @@
 /** What is due over time: after a release, beside people's own acts, and in a storm. */
 import { expect, test } from 'vitest'
-import { formatInstant } from '../../agent/core/clock.ts'
 import { begin, minuteMs, Watch } from './fixture.ts'
 
 const a = 'a@uno.cu'
@@ -29,14 +28,7 @@ test('counters start at the end of an incident: what was before closes nothing a
   watch.settle()
   const [id = ''] = watch.incidents.byId.keys()
   watch.at = begin + 10 * minuteMs
-  // Two people annul: as the acts write it.
-  const by = (person: string) => ({ person, role: 'security-lead' })
-  const common = { at: formatInstant(watch.at), subject: id, rule: 'D5' }
-  const facts = { incident: id, digest: '0'.repeat(64) }
-  watch.append([
-    { kind: 'incident.annul-approved', actor: by('ana'), ...common, facts },
-    { kind: 'incident.annulled', actor: by('berta'), ...common, facts: { ...facts, by: ['ana', 'berta'] } },
-  ])
+  watch.annul(id)
   expect(watch.incidents.byId.get(id)?.ended?.how).toBe('annulled')
   expect(watch.settle()).toEqual([])
   watch.raise([['SIG-RATE', 'act', a, 11]])
@@ -50,6 +42,25 @@ test('accounts that people restricted count towards the three', () => {
   expect(watch.settle()).toEqual([])
   watch.raise([['SIG-RATE', 'act', a, 59]])
   expect(watch.settle()).toEqual([`close ${a} account`, 'close uno.cu three-accounts'])
+})
+
+test('a false alarm counts towards no three', () => {
+  const watch = new Watch('enforce')
+  watch.suspendBy('ana', 'p@uno.cu')
+  watch.suspendBy('ana', 'q@uno.cu')
+  watch.annul([...watch.incidents.byId.keys()][0] ?? '')
+  watch.raise([['SIG-RATE', 'act', a, 5]])
+  expect(watch.settle()).toEqual([`close ${a} account`])
+})
+
+test('what people closed as a whole needs nothing more', () => {
+  const watch = new Watch('enforce')
+  watch.suspendBy('ana', 'uno.cu')
+  watch.raise([
+    ['SIG-RATE', 'act', a],
+    ['SIG-UNKNOWN-RELAY', 'act', 'uno.cu'],
+  ])
+  expect(watch.settle()).toEqual([])
 })
 
 test('three in more than an hour close no domain', () => {
@@ -68,7 +79,7 @@ test('two hundred domains at once: nothing is closed, one event says how many, a
     watch.raise(Array.from({ length: 50 }, (_, n) => ['SIG-BOUNCES', 'act', `a@e${n}.cu`, 30] as const))
     expect(watch.settle()).toEqual([])
     expect(watch.incidents.byId.size).toBe(0)
-    expect(watch.incidents.due.map(({ topic, words }) => [topic, words])).toEqual([
+    expect(watch.incidents.due.map(({ topic, words }) => [topic, words?.en])).toEqual([
       ['storm', '200 signals, 200 domains, 200 accounts'],
     ])
     // What came in it stays with people; what comes after the hour is answered again.
@@ -113,6 +124,6 @@ test('a proposal for a domain reaches whoever is on call, once', () => {
   expect(watch.settle()).toEqual([])
   const proposed = watch.incidents.due.filter(({ topic }) => topic === 'proposed')
   expect(proposed).toMatchObject([
-    { audience: 'on-call', domain: 'uno.cu', words: 'two-families: SIG-BLOCKLIST, SIG-OFF-LAN' },
+    { audience: 'on-call', domain: 'uno.cu', words: { en: 'two-families: SIG-BLOCKLIST, SIG-OFF-LAN' } },
   ])
 })
