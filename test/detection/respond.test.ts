@@ -1,5 +1,8 @@
 /** What is due over time: after a release, beside people's own acts, and in a storm. */
 import { expect, test } from 'vitest'
+import { acknowledge } from '../../agent/incident/closing.ts'
+import { annul, release } from '../../agent/incident/ending.ts'
+import { contextOf } from '../incident/fixture.ts'
 import { begin, minuteMs, Watch } from './fixture.ts'
 
 const a = 'a@uno.cu'
@@ -42,6 +45,21 @@ test('accounts that people restricted count towards the three', () => {
   expect(watch.settle()).toEqual([])
   watch.raise([['SIG-RATE', 'act', a, 59]])
   expect(watch.settle()).toEqual([`close ${a} account`, 'close uno.cu three-accounts'])
+})
+
+test('the daemon closes, and opens nothing: no act of an incident but suspend is its own', () => {
+  const watch = new Watch('enforce')
+  watch.raise([['SIG-RATE', 'act', a]])
+  watch.settle()
+  const [incident = ''] = watch.incidents.byId.keys()
+  const daemon = { actor: { person: 'daemon', role: 'daemon' }, at: watch.at }
+  // Not even with a token, and a person of that name among the people.
+  const people = [{ name: 'daemon', role: 'security-lead' }]
+  for (const token of [false, true]) {
+    const context = { ...contextOf('ana'), ...daemon, token, people }
+    for (const act of [release, annul, acknowledge])
+      expect(act(watch.incidents, { incident, reason: 'x' }, context)).toMatchObject({ ok: false, exit: 77 })
+  }
 })
 
 test('a false alarm counts towards no three', () => {
