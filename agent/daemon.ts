@@ -10,8 +10,10 @@ import type { ImageKeeper } from './control/image-keeper.ts'
 import { createLivePolicy, type Decisions, type LivePolicy } from './control/live.ts'
 import { operations, runOperation } from './control/operations.ts'
 import { controlSocketPath, type OperationResult } from './control/protocol.ts'
+import { createResponder } from './control/responder.ts'
 import { listenControl } from './control/server.ts'
 import { changedDomains, createVerifier } from './control/verification.ts'
+import { startWatches } from './control/watches.ts'
 import { BrokenInvariant } from './core/assert.ts'
 import { type Clock, formatInstant } from './core/clock.ts'
 import type { Log } from './core/log.ts'
@@ -107,6 +109,9 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
       },
     ])
     const context = operationContext(live)
+    const byDaemon = { actor: daemonActor, token: null, refused: false, language: config.operator.language }
+    const responder = createResponder({ ...context, caller: byDaemon, progress: () => {} })
+    engine.onEntries.push(entries => responder.entries(entries))
     let told = false
     let timersTried: ReadonlySet<string> = new Set()
     every('7 * * * *', config.operator.timeZone, () => open.signAgain().then(() => {}), stop.signal)
@@ -140,7 +145,12 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
     await loop.sweep('manifest')
     log.write('info', 'ready', { register: engine.history.size })
     greet()
+    // What was raised and not yet answered when the daemon ended.
+    responder.later()
+    const watches = startWatches({ ...open, signal: stop.signal })
     await loop.ended
+    await watches.idle()
+    await responder.idle()
     await verifier.idle()
     await evidence.idle()
   }

@@ -7,7 +7,9 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { mkdir, open, rename } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
-import type { CredentialStore, MailHost, Prober } from '../providers/provider.ts'
+import { reportMailbox } from '../providers/imap/reports.ts'
+import { blocklists } from '../providers/probe-dns/blocklist.ts'
+import type { Blocklists, CredentialStore, MailHost, Prober, ReportMailbox } from '../providers/provider.ts'
 import { CommandFailure, exits, type Io } from './cli/io.ts'
 import type { Worlds } from './cli/worlds.ts'
 import { authenticateCaller } from './control/caller.ts'
@@ -42,6 +44,7 @@ import { listEntries, verifyStore } from './register/offline.ts'
 import type { Register, Stored } from './register/register.ts'
 import { openSqliteRegister } from './register/sqlite.ts'
 import { openForReading as openStoreForReading, readLogId } from './register/store.ts'
+import { readSecret } from './secrets.ts'
 import { generateDkimKey } from './standards/dkim.ts'
 import { openMailHosts, openNotifier, openSystems, targetOf } from './systems.ts'
 import { emptyHistory, foldEntry, type History } from './world/history.ts'
@@ -62,6 +65,9 @@ export type Open = AsyncDisposable & {
   readonly courier: Courier
   readonly hosts: readonly MailHost[]
   readonly prober: Prober
+  /** Null where none is configured. */
+  readonly reports: ReportMailbox | null
+  readonly blocklists: Blocklists | null
   /** Sentences about a register that does not verify; empty when it does. */
   readonly findings: (language: Language) => readonly string[]
   /** Resolves when the newest head stands in every witness. */
@@ -144,6 +150,8 @@ async function openForWriting(config: AgentConfig, log: Log, mode: 'write' | 'se
     courier,
     hosts,
     prober: createProber(config.verify, systemClock),
+    reports: reportsOf(config),
+    blocklists: config.detection.blocklists === null ? null : blocklists(config.detection.blocklists.resolver),
     findings: language =>
       register.trust.ok ? [] : register.trust.findings.map(finding => formatFinding(finding, language)),
     witness: () => register.witness(),
@@ -157,6 +165,12 @@ async function openForWriting(config: AgentConfig, log: Log, mode: 'write' | 'se
       await register[Symbol.asyncDispose]()
     },
   }
+}
+
+function reportsOf({ detection }: AgentConfig): ReportMailbox | null {
+  if (detection.reports === null) return null
+  const { user, password, ...target } = detection.reports.mailbox
+  return reportMailbox(target, () => ({ user, password: readSecret(password) }))
 }
 
 /** Country data as configured; what is in force outlives a restart in the image of live decisions. */
@@ -219,6 +233,8 @@ async function openForReading(config: AgentConfig): Promise<Open> {
     courier: { deliver: readOnly, idle: async () => {} },
     hosts: openMailHosts(config.providers.mail, systemClock, host => heldMailStore(engine, host)),
     prober: createProber(config.verify, systemClock),
+    reports: null,
+    blocklists: null,
     findings: () => verdict.findings,
     witness: async () => {},
     signAgain: readOnly,

@@ -195,6 +195,8 @@ export interface MailHost extends AsyncDisposable {
   sessionsEnded?(scope: HoldScope): readonly { readonly user: string; readonly sessions: number; readonly at: number }[]
   /** What of a scope waits in its queue, held or not, without content; absent where the host has none. */
   messages?(scope: HoldScope, signal: AbortSignal): Promise<readonly QueuedMessage[]>
+  /** How many messages wait, by the domain of their sender; what is held is not counted. Absent where the host has no queue. */
+  waiting?(signal: AbortSignal): Promise<ReadonlyMap<string, number>>
   /** Closes every login of a domain by one line, beside the directory; absent where the host has no such file. */
   readonly logins?: DomainLogins
   /**
@@ -232,4 +234,30 @@ export interface HeldMailDoor {
     seen: readonly MessageEvidence[],
     signal: AbortSignal,
   ): Promise<{ readonly purged: readonly MessageName[]; readonly state: DoorState }>
+}
+
+/** The mailbox that abuse reports come to: people read it too, and nothing is removed from it. */
+export interface ReportMailbox {
+  /**
+   * Has `take` say what is done with what was not read yet, oldest first, of each at most so many octets; only then is it
+   * marked as read. `more`: another call has more to read. @throws ProviderFailure
+   */
+  read(
+    octetsMax: number,
+    take: (messages: readonly Buffer[]) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<{ readonly count: number; readonly more: boolean }>
+}
+
+/** `error`: the list answered, and not about the subject. `unknown`: nothing came, or no answer. */
+export type BlocklistAnswer = {
+  readonly result: 'listed' | 'clear' | 'error' | 'unknown'
+  /** In the list’s own addresses, or why nothing is known. */
+  readonly detail: string
+}
+
+/** DNS blocklists, through one resolver. */
+export interface Blocklists {
+  /** @param subject an address or a domain. Never throws. */
+  ask(zone: string, subject: string, signal: AbortSignal): Promise<BlocklistAnswer>
 }

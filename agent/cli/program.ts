@@ -9,6 +9,7 @@ import { adoptCommands } from './adopt.ts'
 import { type LocalRunner, loadConfig } from './call.ts'
 import { inLanguage } from './commander.ts'
 import { type Act, collect, type Declare } from './declare.ts'
+import { detectionCommands } from './detection.ts'
 import { doctorCommand } from './doctor.ts'
 import { forecastCommand } from './forecast.ts'
 import { importCommands } from './import.ts'
@@ -136,6 +137,7 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
     verifyCommand(io, local, scope, options),
   )
   act(command(program, 'status', say('status')), (_, options) => statusCommand(io, local, options))
+  detectionCommands(program, command, act, io, local)
   act(command(program, 'metrics', say('metrics')), (_, options) => metricsCommand(io, local, options))
   act(
     command(program, 'explain [login] [recipient]', say('explain'))

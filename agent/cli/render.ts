@@ -166,6 +166,8 @@ export type StatusView = {
   readonly register: { readonly size: number; readonly trusted: boolean; readonly findings: readonly string[] }
   /** Of the last day; absent from an older daemon. */
   readonly signals?: readonly { readonly code: string; readonly level: string; readonly subject: string | null }[]
+  /** Absent from an older daemon. */
+  readonly detection?: DetectionJson
   readonly lastVerification: { readonly at: string; readonly probes: number; readonly asWanted: number } | null
   readonly daemon: { readonly pid: number } | null
   readonly configuration: { readonly file: string; readonly changed: boolean }
@@ -205,6 +207,7 @@ export function renderStatus(view: StatusView, say: Say, paint: Paint): string[]
       provider => `${provider.name}: ${provider.target} ${provider.ok ? 'ok' : paint('remove', provider.detail ?? '')}`,
     ),
     ...signalLines(view, say),
+    ...detectionLines(view, say, paint),
     ...(view.lastVerification === null ? [] : [say('verifiedLast', view.lastVerification)]),
     say('registerLine', { size: view.register.size, trust }),
     view.daemon === null ? say('daemonDown') : say('daemonUp', { pid: view.daemon.pid }),
@@ -212,6 +215,34 @@ export function renderStatus(view: StatusView, say: Say, paint: Paint): string[]
     ...(view.configuration.changed
       ? [paint('warn', say('configurationChanged', { file: view.configuration.file }))]
       : []),
+  ]
+}
+
+type DetectionJson = {
+  readonly restrict: string
+  readonly storm: {
+    readonly until: string
+    readonly domains: number
+    readonly accounts: number
+    readonly signals: number
+  } | null
+  readonly proposals: readonly { readonly scope: string; readonly rule: string; readonly codes: readonly string[] }[]
+}
+
+/** The newest first, as of signals. */
+function detectionLines({ detection }: StatusView, say: Say, paint: Paint): string[] {
+  if (detection === undefined) return []
+  const { storm, proposals } = detection
+  const more = proposals.length - signalsShown
+  return [
+    ...(storm === null ? [] : [paint('remove', say('stormLine', storm))]),
+    ...proposals
+      .slice(-signalsShown)
+      .toReversed()
+      .map(({ scope, rule, codes }) =>
+        paint('warn', say('proposalLine', { scope: printable(scope), rule, codes: codes.join(', ') })),
+      ),
+    ...(more > 0 ? [say('proposalMore', { count: more })] : []),
   ]
 }
 

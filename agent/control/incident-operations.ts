@@ -30,21 +30,11 @@ import { blastRadius } from './blast-radius.ts'
 import { evidenceView, incidentSummaries, incidentView } from './incident-views.ts'
 import type { Operation, OperationContext, OperationRow } from './operation.ts'
 import type { OperationResult } from './protocol.ts'
+import { scopesOf } from './scopes-of.ts'
 import { diagnosticsView, refuse, refusedResult } from './views.ts'
 
 function resolveScope(world: World, text: string): HoldScope | undefined {
-  const domain = parseDomainName(text)
-  if (domain !== undefined) return world.domains.has(domain) ? { domain, account: null } : undefined
-  const address = parseAddress(text)
-  if (address === undefined) return undefined
-  const direct = world.accounts.get(address)?.account
-  if (direct !== undefined) return { domain: direct.domain, account: direct.address }
-  for (const { account } of world.accounts.values())
-    if (account.aliases.includes(address)) return { domain: account.domain, account: account.address }
-  const { domain: owner } = world.domains.get(domainOf(address)) ?? {}
-  if (owner !== undefined && (owner.administrator === address || owner.collector === address))
-    return { domain: owner.name, account: address }
-  return undefined
+  return scopesOf(world)(text)
 }
 
 /** With manifests that can't be read, a name that nobody knows may be right; a hold on a wrong one harms nobody. */

@@ -14,6 +14,7 @@ import { buildImage, isSameImage, type SnapshotImage } from '../decision/image.t
 import type { Raised, Told } from '../decision/messages.ts'
 import { type PolicyService, startPolicyService } from '../decision/service.ts'
 import { windowMs } from '../decision/signals.ts'
+import { signalEntry } from '../detection/entries.ts'
 import { openHolds } from '../incident/lifecycle.ts'
 import type { AgentConfig } from '../model/world.ts'
 import type { Engine } from '../reconcile/engine.ts'
@@ -186,17 +187,10 @@ export type Recorder = {
   close(): Promise<void>
 }
 
-/** Whom it is of stands apart, so that it can be erased. */
-function signalEntries(signals: readonly Raised[], now: Instant) {
-  return signals.map(({ code, level, count, at, subject, institution }) => ({
-    kind: 'signal.raised',
-    actor: daemonActor,
-    at: formatInstant(now),
-    subject: 'policy',
-    rule: 'S37',
-    facts: { code, level, count, institution, since: formatInstant(at - windowMs) },
-    personal: { subject },
-  }))
+function signalEntries(signals: readonly Raised[], at: Instant) {
+  return signals.map(({ at: counted, ...sign }) =>
+    signalEntry({ ...sign, since: counted - windowMs }, 'policy', { actor: daemonActor, at }),
+  )
 }
 
 /** Puts refusals on record, some seconds' worth in one entry. */

@@ -17,6 +17,7 @@ import { formatFailure, RegisterFailure } from '../register/failure.ts'
 import type { RaisedSignal } from '../world/signals.ts'
 import { adoptionOperations } from './adoption-operations.ts'
 import { afterPass } from './after-pass.ts'
+import { detectionOperations, detectionView } from './detection-operations.ts'
 import { evidenceOperations } from './evidence-operations.ts'
 import { heldMailOperations } from './held-mail-operations.ts'
 import { importOperations } from './import-operations.ts'
@@ -184,6 +185,7 @@ const status: Operation = async (_, context) => {
     lastRun: engine.history.lastRun,
     lastVerification: engine.history.lastVerification,
     signals: signalsOf(engine.history.signals.newest, engine.parts.clock.now()),
+    detection: detectionView(engine),
     daemon,
     country: countryView(engine.country, config.national.countryData, {
       today: dayOf(engine.parts.clock.now(), config.operator.timeZone),
@@ -274,6 +276,7 @@ export const operations: ReadonlyMap<string, OperationRow> = new Map<string, Ope
   ...incidentOperations,
   ...heldMailOperations,
   ...evidenceOperations,
+  ...detectionOperations,
   ...peopleOperations,
 ])
 

@@ -48,6 +48,7 @@ export const permissions: Readonly<Record<string, Permission>> = {
   'incident.export': exporters,
   'incident.hold': pair,
   'incident.unhold': pair,
+  'detection.resume': pair,
   withdraw: ['security-lead'],
   'token.list': 'anyone',
   'token.create': keepers,

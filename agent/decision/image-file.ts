@@ -4,7 +4,7 @@
  * from the register, which is where a suspension is acknowledged.
  */
 import { createHash } from 'node:crypto'
-import { open, readFile, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import type { CountryTable } from '../model/country.ts'
 import type { Exception } from '../model/entity.ts'
 import type { Hold } from '../model/incident.ts'
@@ -81,23 +81,12 @@ export async function readImage(file: string): Promise<
     }
   | undefined
 > {
-  const bytes = await readFile(file).catch(() => undefined)
-  const headAt = magic.length + 4
-  if (bytes === undefined || bytes.length < headAt + digestBytes) return undefined
-  const body = bytes.subarray(0, bytes.length - digestBytes)
-  const digest = createHash('sha256').update(body).digest()
-  if (!digest.equals(bytes.subarray(bytes.length - digestBytes))) return undefined
-  if (body.toString('latin1', 0, magic.length) !== magic) return undefined
-  const sectionsAt = headAt + body.readUInt32BE(magic.length)
-  const header = JSON.parse(body.toString('utf8', headAt, sectionsAt)) as Header
-  let at = sectionsAt
-  const shared = (section: Section): ArrayBufferLike => {
-    const length = header.bytes[section]
-    const memory = new SharedArrayBuffer(length)
-    new Uint8Array(memory).set(body.subarray(at, at + length))
-    at += length
-    return memory
-  }
+  const read = await open(file, 'r')
+    .then(readSections)
+    .catch(() => undefined)
+  if (read === undefined) return undefined
+  const { header, memory } = read
+  const shared = (section: Section) => memory[section]
   const book: Book = {
     ...header.book,
     slots: new Uint32Array(shared('slots')),
@@ -116,6 +105,41 @@ export async function readImage(file: string): Promise<
         }
   const exceptions = new Map(header.exceptions)
   return { origin: header.origin, country, withHolds: holds => ({ ...header.image, book, country, exceptions, holds }) }
+}
+
+/** Each section goes where it stays: a file of a hundred megabytes is never in memory twice. */
+async function readSections(
+  handle: FileHandle,
+): Promise<{ header: Header; memory: Readonly<Record<Section, SharedArrayBuffer>> } | undefined> {
+  await using opened = handle
+  const { size } = await opened.stat()
+  const digest = createHash('sha256')
+  const fill = async (piece: Uint8Array): Promise<boolean> => {
+    for (let done = 0; done < piece.length; ) {
+      const { bytesRead } = await opened.read(piece, done, Math.min(pieceBytes, piece.length - done))
+      if (bytesRead === 0) return false
+      digest.update(piece.subarray(done, done + bytesRead))
+      done += bytesRead
+    }
+    return true
+  }
+  const start = Buffer.alloc(magic.length + 4)
+  if (!(await fill(start)) || start.toString('latin1', 0, magic.length) !== magic) return undefined
+  const headLength = start.readUInt32BE(magic.length)
+  if (start.length + headLength + digestBytes > size) return undefined
+  const head = Buffer.alloc(headLength)
+  if (!(await fill(head))) return undefined
+  const header = JSON.parse(head.toString()) as Header
+  // The head is believed about its own lengths before its digest is known; the file's length is what it can't lie about.
+  const total = sections.reduce((sum, section) => sum + header.bytes[section], start.length + headLength + digestBytes)
+  if (total !== size) return undefined
+  const memory = Object.fromEntries(
+    sections.map(section => [section, new SharedArrayBuffer(header.bytes[section])]),
+  ) as Record<Section, SharedArrayBuffer>
+  for (const section of sections) if (!(await fill(new Uint8Array(memory[section])))) return undefined
+  const ours = digest.digest()
+  const kept = Buffer.alloc(digestBytes)
+  return (await opened.read(kept)).bytesRead === digestBytes && ours.equals(kept) ? { header, memory } : undefined
 }
 
 /** What can't be trusted any more must not answer after a restart. */

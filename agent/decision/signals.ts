@@ -1,8 +1,8 @@
 /**
  * Signs of misuse in what live decisions see (mission section 8): counted by login in a sliding hour, told once when a
- * threshold is reached, and again only after an hour. Nothing acts on them by itself. What it cannot see: bounces that
- * our own Postfix makes, and logins that write through no policy service. Pure; time is an argument. Bounded, whatever
- * clients do.
+ * threshold is reached, and again only after an hour. What they may do is not decided here (`agent/detection/`). What it
+ * cannot see: bounces that our own Postfix makes, and logins that write through no policy service. Pure; time is an
+ * argument. Bounded, whatever clients do.
  */
 import type { Instant } from '../core/clock.ts'
 import type { PolicyName } from '../manifest/schema.ts'

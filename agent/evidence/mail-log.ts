@@ -65,7 +65,7 @@ async function writtenAt(path: string): Promise<Instant> {
 }
 
 /** The log and what was rotated away from it, oldest first; those last written before the window are left out. */
-async function rotations(file: string, since: Instant): Promise<readonly string[]> {
+export async function rotations(file: string, since: Instant): Promise<readonly string[]> {
   const folder = dirname(file)
   const name = basename(file)
   const entries = (await readdir(folder)).filter(

@@ -112,6 +112,8 @@ export function refused(exit: Refused['exit'], refusals: readonly Diagnostic[]):
 
 /** Undefined when the person may act. */
 export function forbidden(act: Act, { actor, token, people }: ActContext): Refused | undefined {
+  // By signals (mission section 8), and nothing else: no request reaches this role.
+  if (actor.role === 'daemon') return act === 'suspend' ? undefined : notAllowed(act, actor, 'other-role')
   // Break-glass (K4): whoever is on the host itself may close, and nothing else.
   if (!token) return act === 'suspend' ? undefined : notAllowed(act, actor, 'no-token')
   const roles = rolesOf(people, actor.person)

@@ -24,6 +24,11 @@ function topicOf(entry: Stored): { readonly topic: NoticeTopic; readonly audienc
       return { topic: 'annulled', audiences: everybody }
     case 'service.withdrawn':
       return { topic: 'withdrawn', audiences: everybody }
+    case 'detection.storm':
+      return { topic: 'storm', audiences: ['on-call'] }
+    case 'detection.proposed':
+      // Of one account `status` tells; a domain is somebody's to decide on.
+      return entry.facts['scope'] === 'domain' ? { topic: 'proposed', audiences: ['on-call'] } : undefined
     default:
       return undefined
   }
@@ -55,8 +60,22 @@ export function withDueNotices(incidents: Incidents, entry: Stored): Incidents {
       drill: incident?.drill ?? false,
       at: instantOf(entry),
       report: typeof entry.facts['report'] === 'number' ? entry.facts['report'] : null,
+      ...wordsOf(entry),
     }
   }
+}
+
+function wordsOf({ kind, facts }: Stored): Pick<DueNotice, 'words'> {
+  if (kind === 'detection.storm') {
+    const { signals, domains, accounts } = facts
+    const es = `${signals} señales, ${domains} dominios, ${accounts} cuentas`
+    return { words: { es, en: `${signals} signals, ${domains} domains, ${accounts} accounts` } }
+  }
+  if (kind !== 'detection.proposed') return {}
+  // Codes of signals and of the rule are the same in every language, as `status` has them.
+  const codes = Array.isArray(facts['codes']) ? facts['codes'].join(', ') : ''
+  const text = `${facts['rule']}: ${codes}`
+  return { words: { es: text, en: text } }
 }
 
 function instantOf(entry: Stored): Instant {

@@ -4,6 +4,7 @@
  */
 import type { Instant } from '../core/clock.ts'
 import type { Digest } from '../core/digest.ts'
+import type { Language } from '../model/entity.ts'
 import type { HoldScope, Inbound, IncidentClass, Lever, ReleaseStage } from '../model/incident.ts'
 import type { DomainName } from '../model/name.ts'
 
@@ -83,6 +84,8 @@ export type NoticeTopic =
   | 'report-owed'
   | 'levers-open'
   | 'not-taken-up'
+  | 'proposed'
+  | 'storm'
 export type Audience = 'director' | 'representative' | 'operator' | 'on-call'
 
 export type TakenNotice = {
@@ -186,6 +189,8 @@ export type DueNotice = {
   readonly report: number | null
   /** Due by time, and not by an entry. */
   readonly timer?: true
+  /** Of signals: what of, for whoever reads it. */
+  readonly words?: Readonly<Record<Language, string>>
   /** Which of the people on call, from 0. */
   readonly onCall?: number
 }

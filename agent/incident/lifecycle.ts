@@ -54,6 +54,9 @@ export function applyEntry(incidents: Incidents, entry: Stored): Incidents {
       return approveWithdrawal(incidents, entry)
     case 'service.withdrawn':
       return withDueNotices(withdraw(incidents, entry), entry)
+    case 'detection.proposed':
+    case 'detection.storm':
+      return withDueNotices(incidents, entry)
     case 'notice.sent':
     case 'notice.printed':
       return takeNotice(incidents, entry)

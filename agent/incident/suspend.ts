@@ -4,6 +4,7 @@
  */
 import { dayOf } from '../core/clock.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
+import type { Json } from '../core/digest.ts'
 import { type HoldScope, type IncidentClass, incidentClasses, type Lever, levers } from '../model/incident.ts'
 import {
   type ActContext,
@@ -27,6 +28,8 @@ export type SuspendArguments = {
   /** Levers by name; absent: all of them. */
   readonly only?: readonly string[]
   readonly drill: boolean
+  /** Of the daemon: what it acts on (`agent/detection/`). */
+  readonly trigger?: Json
 }
 
 type Wanted = {
@@ -36,6 +39,7 @@ type Wanted = {
   readonly reason: string
   readonly drill: boolean
   readonly warnings: readonly Diagnostic[]
+  readonly trigger: Json | undefined
 }
 
 export function suspend(incidents: Incidents, args: SuspendArguments, context: ActContext): ActResult {
@@ -56,7 +60,9 @@ export function suspend(incidents: Incidents, args: SuspendArguments, context: A
 
 function parse(args: SuspendArguments, context: ActContext): Wanted | ReturnType<typeof refused> {
   const refusals: Diagnostic[] = []
-  const warnings: Diagnostic[] = context.token ? [] : [warning('W-BREAK-GLASS', { person: context.actor.person })]
+  const warnings: Diagnostic[] = isBreakGlass(context)
+    ? [warning('W-BREAK-GLASS', { person: context.actor.person })]
+    : []
   const text = args.scope.trim()
   const known = context.resolveScope(text)
   const scope = known ?? context.unknownScope(text)
@@ -75,7 +81,12 @@ function parse(args: SuspendArguments, context: ActContext): Wanted | ReturnType
   if (scope === undefined || named === undefined || reason === undefined || refusals.length > 0)
     return refused(65, refusals)
   const ordered = levers.filter(lever => chosen.includes(lever))
-  return { scope, class: named, levers: ordered, reason, drill: args.drill, warnings }
+  return { scope, class: named, levers: ordered, reason, drill: args.drill, warnings, trigger: args.trigger }
+}
+
+/** Somebody without a token, where the daemon has no need of one. */
+function isBreakGlass({ token, actor }: ActContext): boolean {
+  return !token && actor.role !== 'daemon'
 }
 
 function unknownWord(code: string, word: string, known: readonly string[], context: ActContext): Diagnostic {
@@ -95,7 +106,8 @@ function declare(incidents: Incidents, wanted: Wanted, shown: string, context: A
       levers: wanted.levers,
       inbound: context.inboundOf?.(scope.domain) ?? null,
       drill,
-      breakGlass: !context.token,
+      breakGlass: isBreakGlass(context),
+      ...(wanted.trigger === undefined ? {} : { trigger: wanted.trigger }),
     },
     personal: scope.account === null ? { reason } : { reason, account: scope.account },
   })
@@ -116,7 +128,8 @@ function joinIncident(
     domain: incident.scope.domain,
     widened,
     addedLevers,
-    breakGlass: !context.token,
+    breakGlass: isBreakGlass(context),
+    ...(wanted.trigger === undefined ? {} : { trigger: wanted.trigger }),
   }
   const entry = entryOf(context, 'incident.joined', incident.id, {
     rule: 'S37',

@@ -9,6 +9,7 @@ import type { CountrySetting } from '../model/country.ts'
 import { type Address, type DomainName, parseAddress, parseDomainName } from '../model/name.ts'
 import { defaultSignals, type SignalSettings } from '../model/signal.ts'
 import type { AgentConfig } from '../model/world.ts'
+import { resolveDetection } from './agent-detection.ts'
 import { type Resolving, resolveProviders } from './agent-providers.ts'
 import { resolveVerify } from './agent-verify.ts'
 import { parseFile, type Sheet } from './file.ts'
@@ -109,6 +110,7 @@ function resolveSpec(findings: Findings, sheet: Sheet, spec: AgentSpec, file: st
       probationMs: (spec.incidents?.probation?.days ?? defaults.probation.days) * dayMs,
       probationPercent: spec.incidents?.probation?.percent ?? defaults.probation.percent,
     },
+    detection: resolveDetection(at, spec.detection),
   }
 }
 

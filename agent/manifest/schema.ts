@@ -4,6 +4,7 @@
  */
 import Type, { type Static } from 'typebox'
 import { accesses, categories, scopes } from '../model/entity.ts'
+import { DetectionSpec } from './schema-detection.ts'
 import { closed, duration, oneOf, text } from './schema-parts.ts'
 import { ProvidersSpec } from './schema-providers.ts'
 import { SignalsSpec } from './schema-signals.ts'
@@ -548,6 +549,7 @@ export const AgentSpec = closed(
         'How suspended services come back.',
       ),
     ),
+    detection: Type.Optional(DetectionSpec),
   },
   'The agent’s own configuration.',
 )

@@ -5,6 +5,7 @@
 import type { Instant } from '../core/clock.ts'
 import type { Diagnostic } from '../core/diagnostic.ts'
 import type { CountrySetting, CountryTable } from './country.ts'
+import type { DetectionConfig } from './detection.ts'
 import type { Account, Institution, InstitutionEstate, Language, MailDomain, Waiver } from './entity.ts'
 import type { Hold, Probation } from './incident.ts'
 import type { Address, DomainName } from './name.ts'
@@ -73,6 +74,7 @@ export type AgentConfig = {
   }
   readonly signals: SignalSettings
   readonly incidents: ReleaseTerms
+  readonly detection: DetectionConfig
 }
 
 /** How services come back: waits between the stages, and what follows. A wait or a probation of 0 is none. */

@@ -44,6 +44,8 @@ const templates = {
   // Never told to an institution.
   'levers-open': 'event-operator',
   'not-taken-up': 'event-operator',
+  proposed: 'event-operator',
+  storm: 'event-operator',
 } as const
 
 /** Of what people on call read; an older topic is its own word. */
@@ -51,6 +53,11 @@ const events: Partial<Record<NoticeTopic, Record<Language, string>>> = {
   'report-owed': { es: 'falta el informe', en: 'the report is owed' },
   'levers-open': { es: 'puertas sin cerrar', en: 'doors not closed' },
   'not-taken-up': { es: 'nadie lo atiende', en: 'nobody has taken it up' },
+  proposed: { es: 'las señales proponen suspenderlo', en: 'signals propose to suspend it' },
+  storm: {
+    es: 'tormenta de señales, nada más se cierra sin una persona (detection resume); el primero,',
+    en: 'a storm of signals, nothing more is closed without a person (detection resume); the first,',
+  },
 }
 
 const inboundWords = {
@@ -130,7 +137,9 @@ function makeNotice(
   const institution = domain === undefined ? undefined : world.institutions.get(domain.institution)
   const language: Language = isOurs(due.audience) ? operator.language : (institution?.language ?? operator.language)
   const template = isOurs(due.audience) ? 'event-operator' : templates[due.topic]
-  const reasons = incident?.reasons.map(({ text }) => text ?? '').filter(Boolean) ?? [withdrawal?.reason ?? '']
+  const reasons = incident?.reasons.map(({ text }) => text ?? '').filter(Boolean) ?? [
+    due.words?.[language] ?? withdrawal?.reason ?? '',
+  ]
   const { subject, text } = renderNotice(template, language, {
     incident: due.incident ?? '–',
     domain: due.domain,

@@ -10,6 +10,7 @@ import type { DueSignals, RaisedSignal } from '../world/signals.ts'
 import { reachable } from './addressee.ts'
 import { renderNotice } from './notice.ts'
 
+/** A code that is recorded and told to nobody has none. */
 const words: Readonly<Record<Language, Readonly<Record<string, string>>>> = {
   en: {
     'SIG-UNKNOWN-RECIPIENTS': 'mail to names that nobody has',
@@ -20,6 +21,11 @@ const words: Readonly<Record<Language, Readonly<Record<string, string>>>> = {
     'SIG-ADDRESSING': 'many logins from one network outside',
     'SIG-RECIPIENTS': 'more external recipients than is usual',
     'SIG-CLIENTS': 'more places than is usual',
+    'SIG-ABUSE-REPORT': 'somebody who is trusted complains about mail from it',
+    'SIG-BLOCKLIST': 'listed as a source of unwanted mail',
+    'SIG-BLOCKLIST-RELAY': 'listed as a source of unwanted mail: an address that our mail leaves from',
+    'SIG-UNKNOWN-RELAY': 'mail that belongs to no registered account',
+    'SIG-QUEUE': 'far more mail waits than is usual',
     more: 'and {count} more',
   },
   es: {
@@ -31,6 +37,12 @@ const words: Readonly<Record<Language, Readonly<Record<string, string>>>> = {
     'SIG-ADDRESSING': 'muchas cuentas desde una misma red externa',
     'SIG-RECIPIENTS': 'más destinatarios externos de lo habitual',
     'SIG-CLIENTS': 'más lugares de lo habitual',
+    'SIG-ABUSE-REPORT': 'alguien de confianza se queja de su correo',
+    'SIG-BLOCKLIST': 'figura en una lista de emisores de correo no deseado',
+    'SIG-BLOCKLIST-RELAY':
+      'figura en una lista de emisores de correo no deseado: una dirección por la que sale nuestro correo',
+    'SIG-UNKNOWN-RELAY': 'correo que no es de ninguna cuenta registrada',
+    'SIG-QUEUE': 'espera mucho más correo de lo habitual',
     more: 'y {count} más',
   },
 }

@@ -5,6 +5,7 @@
 import { assert } from '../core/assert.ts'
 import { type Instant, parseInstant } from '../core/clock.ts'
 import type { Digest } from '../core/digest.ts'
+import { applyDetectionEntry, type DetectionBook, emptyDetection } from '../detection/book.ts'
 import { applyEvidenceEntry, type EvidenceBook, emptyEvidence } from '../incident/evidence.ts'
 import type { HeldMessage, KnownHeld } from '../incident/incident.ts'
 import { applyEntry as applyIncidentEntry, emptyIncidents, type Incidents, openHolds } from '../incident/lifecycle.ts'
@@ -54,6 +55,8 @@ export type History = {
   /** Newest look at what people see, for `status`. */
   lastVerification: LastVerification | null
   signals: Signals
+  /** Signals, and what was done about them. */
+  readonly detection: DetectionBook
 }
 
 export type LastVerification = {
@@ -91,6 +94,7 @@ export function emptyHistory(): History {
     lastRun: null,
     lastVerification: null,
     signals: emptySignals,
+    detection: emptyDetection(),
   }
 }
 
@@ -148,6 +152,7 @@ export function foldEntry(history: History, entry: Stored): void {
       break
   }
   history.incidents = applyIncidentEntry(history.incidents, entry)
+  applyDetectionEntry(history.detection, entry)
   history.evidence = applyEvidenceEntry(history.evidence, entry)
   history.tokens = applyTokenEntry(history.tokens, entry)
   history.signals = applySignalEntry(history.signals, entry)

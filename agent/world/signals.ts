@@ -73,6 +73,9 @@ function raise(signals: Signals, entry: Stored): Signals {
     subject: text(entry.personal?.['subject']),
     institution: text(entry.facts['institution']),
   }
+  const newest = [...signals.newest, signal].slice(-newestMax)
+  // Nobody is told of guessed passwords: whoever guesses would write to all of us.
+  if (signal.level === 'record') return { ...signals, newest }
   const due = [...signals.due]
   const owe = (audience: DueSignals['audience'], institution: string | null) => {
     const index = due.findIndex(one => one.audience === audience && one.institution === institution)
@@ -85,7 +88,7 @@ function raise(signals: Signals, entry: Stored): Signals {
   }
   owe('operator', null)
   if (signal.institution !== null) owe('representative', signal.institution)
-  return { ...signals, newest: [...signals.newest, signal].slice(-newestMax), due }
+  return { ...signals, newest, due }
 }
 
 /** What was raised while the notice was on its way is still to be told, in one of its own. */

@@ -179,6 +179,18 @@ export function openPostfix(options: PostfixOptions): PostfixHost {
       },
       deleted: async messages => held.remove(await remembered(messages), 'purged'),
     }),
+    async waiting(signal) {
+      const counts = new Map<string, number>()
+      await listQueue(
+        commands,
+        ({ queue, sender }) => {
+          const domain = sender.slice(sender.lastIndexOf('@') + 1).toLowerCase()
+          if (queue !== 'hold' && domain !== '') counts.set(domain, (counts.get(domain) ?? 0) + 1)
+        },
+        signal,
+      )
+      return counts
+    },
     async messages(scope, signal) {
       const { loose, ours, oursForOthers, foreign } = await look(scope, signal)
       return [...loose, ...ours, ...oursForOthers, ...foreign]

@@ -13,7 +13,12 @@ import {
 import { formatLabels, formatRdata, parseLabels } from '../../agent/standards/dns-text.ts'
 import { fromRdata, readName, readSoa, typeCodes } from '../../agent/standards/dns-wire.ts'
 
-export type Question = { readonly name: string; readonly type: RecordType }
+export type Question = {
+  readonly name: string
+  readonly type: RecordType
+  /** Of a resolver; absent: what the server itself knows. */
+  readonly recursion?: 'desired'
+}
 
 export type AnswerRecord = {
   readonly owner: string
@@ -35,12 +40,16 @@ export type Answer = {
 }
 
 const truncatedFlag = 0x0200
+const recursionDesiredFlag = 0x0100
 const questionAt = 12 // the octets of the header
 const countsAt = 6
 
-/** @returns undefined when the name is none. No recursion is asked for. */
-export function formatQuery(id: number, { name, type }: Question): Buffer | undefined {
-  return parseLabels(name) === undefined ? undefined : encodeQuery(id, name, typeCodes[type])
+/** @returns undefined when the name is none. */
+export function formatQuery(id: number, { name, type, recursion }: Question): Buffer | undefined {
+  if (parseLabels(name) === undefined) return undefined
+  const query = Buffer.from(encodeQuery(id, name, typeCodes[type]))
+  if (recursion === 'desired') query.writeUInt16BE(query.readUInt16BE(2) | recursionDesiredFlag, 2)
+  return query
 }
 
 /** @returns undefined when the message is no answer to this question, or malformed: it is passed over. */

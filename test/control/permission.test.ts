@@ -36,6 +36,7 @@ const expected: Readonly<Record<string, string>> = {
   unmanaged: 'local gau-agent sysadmin responder security-lead auditor',
   import: 'local gau-agent sysadmin responder security-lead auditor',
   suspend: 'local sysadmin responder security-lead',
+  'detection.resume': 'responder security-lead',
   'incident.report': 'gau-agent responder security-lead',
   'incident.action': 'gau-agent responder security-lead',
   'incident.rotate': 'sysadmin responder security-lead',

@@ -86,6 +86,18 @@ describeServers('the queue of Postfix', whyNoServers, () => {
     }
   })
 
+  test('what waits is counted by the domain of its sender, without what is held', async () => {
+    await enqueue(bench, { from: 'berta@HCG.example', to: 'r@remote.example', count: 6 })
+    await enqueue(bench, { from: 's@remote.example', to: 'ana@hcg.example', count: 3 })
+    await enqueue(bench, { from: '', to: 'berta@hcg.example', count: 2 })
+    await enqueue(bench, { from: 'x@other.example', to: 'r@remote.example', count: 4 })
+    const host = open()
+    const counts = async () => Object.fromEntries((await host.waiting?.(never)) ?? [])
+    expect(await counts()).toEqual({ 'hcg.example': 6, 'remote.example': 3, 'other.example': 4 })
+    await close(host, 'other.example')
+    expect(await counts()).toEqual({ 'hcg.example': 6, 'remote.example': 3 })
+  })
+
   test('what an administrator held before stays held, and is said', async () => {
     await enqueue(bench, { from: 's@remote.example', to: 'ana@hcg.example', count: 5 })
     const [first, second] = queueOf(bench).map(({ queue_id: id }) => id)

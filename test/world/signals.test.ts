@@ -33,6 +33,13 @@ test('a network is nobody’s: the operator alone is told', () => {
   expect(due.map(({ audience }) => audience)).toEqual(['operator'])
 })
 
+test('what is only recorded is told to nobody', () => {
+  const guessed = { code: 'SIG-AUTH-FAILURES', level: 'record', count: 900, institution: 'hospital' }
+  const signals = fold(emptySignals, entry('signal.raised', start, guessed, { subject: 'a@hcg.sld.cu' }))
+  expect(dueSignals(signals, start)).toEqual([])
+  expect(signals.newest).toHaveLength(1)
+})
+
 test('what came while a notice was on its way is told in the next, ten minutes later', () => {
   let signals = fold(emptySignals, raised(start, 'a@hcg.sld.cu'))
   const [first] = dueSignals(signals, start)
