@@ -11,6 +11,7 @@ import { inLanguage } from './commander.ts'
 import { type Act, collect, type Declare } from './declare.ts'
 import { detectionCommands } from './detection.ts'
 import { doctorCommand } from './doctor.ts'
+import { drillCommands } from './drill.ts'
 import { forecastCommand } from './forecast.ts'
 import { importCommands } from './import.ts'
 import { incidentCommands, suspendCommand, withdrawCommand } from './incident.ts'
@@ -164,6 +165,7 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
     ([scope], options) => suspendCommand(io, local, scope ?? '', options),
   )
   incidentCommands(program, command, act, io, local)
+  drillCommands(program, command, act, io, local)
   act(
     command(program, 'withdraw <domain>', say('withdraw'))
       .requiredOption('--grounds <grounds>')

@@ -168,6 +168,8 @@ export type StatusView = {
   readonly signals?: readonly { readonly code: string; readonly level: string; readonly subject: string | null }[]
   /** Absent from an older daemon. */
   readonly detection?: DetectionJson
+  /** The newest that was whole; absent from an older daemon. */
+  readonly lastDrill?: { readonly incident: string; readonly scope: string; readonly endedAt: string } | null
   readonly lastVerification: { readonly at: string; readonly probes: number; readonly asWanted: number } | null
   readonly daemon: { readonly pid: number } | null
   readonly configuration: { readonly file: string; readonly changed: boolean }
@@ -208,6 +210,9 @@ export function renderStatus(view: StatusView, say: Say, paint: Paint): string[]
     ),
     ...signalLines(view, say),
     ...detectionLines(view, say, paint),
+    ...(view.lastDrill == null
+      ? []
+      : [say('drillLast', { ...view.lastDrill, scope: printable(view.lastDrill.scope), at: view.lastDrill.endedAt })]),
     ...(view.lastVerification === null ? [] : [say('verifiedLast', view.lastVerification)]),
     say('registerLine', { size: view.register.size, trust }),
     view.daemon === null ? say('daemonDown') : say('daemonUp', { pid: view.daemon.pid }),

@@ -1,6 +1,7 @@
 /** The words of the command line, in both languages. One typed table: a key without its twin does not compile. */
 import type { Language } from '../model/entity.ts'
 import { diffEn, diffEs } from './texts-diff.ts'
+import { drillEn, drillEs } from './texts-drill.ts'
 import { evidenceEn, evidenceEs } from './texts-evidence.ts'
 import { importEn, importEs } from './texts-import.ts'
 import { incidentEn, incidentEs } from './texts-incident.ts'
@@ -167,6 +168,7 @@ const en = {
   optionVersion: 'print the version',
   optionHelp: 'this help',
   ...diffEn,
+  ...drillEn,
   ...replayEn,
   ...evidenceEn,
   ...importEn,
@@ -335,6 +337,7 @@ const es: Texts = {
   optionVersion: 'imprimir la versión',
   optionHelp: 'esta ayuda',
   ...diffEs,
+  ...drillEs,
   ...replayEs,
   ...evidenceEs,
   ...importEs,

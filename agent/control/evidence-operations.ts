@@ -8,6 +8,7 @@ import { handover, handoverFormats } from '../handover/handover.ts'
 import { endLegalHold, setLegalHold } from '../incident/evidence.ts'
 import type { Incident } from '../incident/incident.ts'
 import { suggest } from '../manifest/suggest.ts'
+import type { Engine } from '../reconcile/engine.ts'
 import type { Stored } from '../register/register.ts'
 import { proofOf } from './evidence-keeper.ts'
 import { actContext, carryOut, idOf, word } from './incident-operations.ts'
@@ -74,9 +75,7 @@ const exportCase: Operation = async (args, context) => {
     const values = { word: word(args['format']), known: handoverFormats.join(', ') }
     return refuse(65, 'E-HANDOVER-FORMAT', values, caller.language, suggest(values.word, handoverFormats))
   }
-  const entries: Stored[] = []
-  for await (const entry of engine.parts.register.read(0))
-    if (entry.facts['incident'] === incident.id || entry.subject === incident.id) entries.push(entry)
+  const entries = await entriesOf(engine, incident.id)
   const world = engine.world()
   const domain = world.domains.get(incident.scope.domain)?.domain
   const institution = domain === undefined ? undefined : world.institutions.get(domain.institution)
@@ -93,6 +92,14 @@ const exportCase: Operation = async (args, context) => {
   const entry = { kind: 'incident.exported', actor: caller.actor, at, subject: incident.id, rule: 'P20', facts }
   await engine.append([entry])
   return { exit: 0, json: { version: 1, incident: incident.id, format, text } }
+}
+
+/** All that the register tells of an incident, in its order. */
+export async function entriesOf({ parts }: Engine, incident: string): Promise<readonly Stored[]> {
+  const entries: Stored[] = []
+  for await (const entry of parts.register.read(0))
+    if (entry.facts['incident'] === incident || entry.subject === incident) entries.push(entry)
+  return entries
 }
 
 const hold: Operation = (args, context) => {

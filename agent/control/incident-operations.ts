@@ -66,6 +66,7 @@ export function actContext(context: OperationContext): ActContext {
     scopeNames: () => [...world.domains.keys(), ...world.accounts.keys()],
     heldMailOf,
     terms: config.incidents,
+    isTestDomain: domain => config.testDomains.includes(domain),
     inboundOf: domain => world.domains.get(domain)?.domain.inboundWhenSuspended,
   }
 

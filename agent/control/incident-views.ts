@@ -25,6 +25,7 @@ export function incidentView(incident: Incident, at: Instant): Record<string, un
     domain: scope.domain,
     account: scope.account,
     drill: incident.drill,
+    liveDrill: incident.liveDrill,
     declaredAt: formatInstant(incident.declaredAt),
     declaredBy: incident.declaredBy,
     containedAt: incident.containedAt === null ? null : formatInstant(incident.containedAt),

@@ -18,6 +18,7 @@ import type { RaisedSignal } from '../world/signals.ts'
 import { adoptionOperations } from './adoption-operations.ts'
 import { afterPass } from './after-pass.ts'
 import { detectionOperations, detectionView } from './detection-operations.ts'
+import { drillOperations, lastDrill } from './drill-operations.ts'
 import { evidenceOperations } from './evidence-operations.ts'
 import { heldMailOperations } from './held-mail-operations.ts'
 import { importOperations } from './import-operations.ts'
@@ -186,6 +187,7 @@ const status: Operation = async (_, context) => {
     lastVerification: engine.history.lastVerification,
     signals: signalsOf(engine.history.signals.newest, engine.parts.clock.now()),
     detection: detectionView(engine),
+    lastDrill: lastDrill(engine),
     daemon,
     country: countryView(engine.country, config.national.countryData, {
       today: dayOf(engine.parts.clock.now(), config.operator.timeZone),
@@ -277,6 +279,7 @@ export const operations: ReadonlyMap<string, OperationRow> = new Map<string, Ope
   ...heldMailOperations,
   ...evidenceOperations,
   ...detectionOperations,
+  ...drillOperations,
   ...peopleOperations,
 ])
 

@@ -49,6 +49,8 @@ export const permissions: Readonly<Record<string, Permission>> = {
   'incident.hold': pair,
   'incident.unhold': pair,
   'detection.resume': pair,
+  'drill.start': closers,
+  'drill.report': 'anyone',
   withdraw: ['security-lead'],
   'token.list': 'anyone',
   'token.create': keepers,

@@ -197,6 +197,18 @@ export const actMessages = {
     'Notices are still due',
     '{incident}: {count}. They go out with the next pass; if they do not, look at the outbox with doctor.',
   ),
+  'E-DRILL-DOMAIN': message(
+    'No es un dominio de pruebas',
+    'En {domain} trabaja gente: un simulacro en vivo solo se hace en un dominio de `incidents.testDomains` de la configuración. En papel se puede siempre: sin --live.',
+    'Not a test domain',
+    'People work in {domain}: a live drill is for a domain that `incidents.testDomains` of the configuration names. On paper one is always possible: without --live.',
+  ),
+  'E-DRILL-NONE': message(
+    'No hay simulacros',
+    'Aún no se ha hecho ninguno, o {incident} no lo es. Empiece uno con `drill start`.',
+    'No drill',
+    'None has been held yet, or {incident} is none. Begin one with `drill start`.',
+  ),
   'E-LESSONS': message(
     'Faltan las lecciones',
     'Un incidente se cierra con lo aprendido: --lessons con palabras, hasta 2000 caracteres, o el nombre de un documento.',
@@ -281,6 +293,12 @@ export const actMessages = {
     'SIMULACRO {incident}, {scope}: no se cerró nada.',
     'Drill',
     'DRILL {incident}, {scope}: nothing was closed.',
+  ),
+  'M-LIVE-DRILL': message(
+    'Simulacro en vivo',
+    'SIMULACRO {incident}, {scope}: se cierra de verdad, y nadie fuera se entera.',
+    'Live drill',
+    'DRILL {incident}, {scope}: closed for real, and nobody outside is told.',
   ),
   'M-REPORT-RECEIVED': message(
     'Informe recibido',

@@ -24,7 +24,7 @@ export function reportAfter({ incident, entries, operator, institution, bundles,
     [say('declared'), instant(incident.declaredAt)],
     [say('contained'), instant(incident.containedAt)],
     [say('ended'), ended === undefined ? say('open') : ended.at],
-    ...(incident.drill ? [[say('drill'), '✓'] as [string, string]] : []),
+    ...(incident.drill || incident.liveDrill ? [[say('drill'), '✓'] as [string, string]] : []),
     ...incident.reasons.map(({ text }): [string, string] => [say('reason'), text ?? say('erased')]),
   ]
   const timeline = entries.map(entry => [
@@ -85,7 +85,7 @@ export function reportAfter({ incident, entries, operator, institution, bundles,
       )
       return timeRow(say('doorClosed').replace('{name}', name), closed, targetsMs.door)
     })
-    // A drill closes nothing: there is no time to tell.
+    // One on paper closes nothing: there is no time to tell.
     return incident.drill ? [] : [...doors, ...levers]
   }
 

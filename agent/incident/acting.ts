@@ -32,6 +32,8 @@ export type ActContext = {
   readonly suggest: (word: string, known: Iterable<string>) => string | undefined
   /** Domains and addresses, for "did you mean". */
   readonly scopeNames: () => Iterable<string>
+  /** A domain on which levers may be moved for practice. Absent: none is. */
+  readonly isTestDomain?: (domain: DomainName) => boolean
   readonly heldMailOf: (incident: Incident) => HeldMail
   /** Of the configuration; absent: no stages and no probation. */
   readonly terms?: ReleaseTerms

@@ -47,7 +47,8 @@ export function withDueNotices(incidents: Incidents, entry: Stored): Incidents {
   const domain = incident?.scope.domain ?? parseDomainName(String(entry.facts['domain'] ?? ''))
   if (domain === undefined) return incidents
   // A drill reaches nobody outside: only the operator's own contact hears of it.
-  const audiences = incident?.drill === true ? (['operator'] as const) : found.audiences
+  const isDrill = incident !== undefined && (incident.drill || incident.liveDrill)
+  const audiences = isDrill ? (['operator'] as const) : found.audiences
   return { ...incidents, due: [...incidents.due, ...audiences.map(audience => dueNotice(audience))] }
 
   function dueNotice(audience: Audience): DueNotice {
@@ -57,7 +58,7 @@ export function withDueNotices(incidents: Incidents, entry: Stored): Incidents {
       audience,
       incident: incident?.id ?? null,
       domain: domain as DomainName,
-      drill: incident?.drill ?? false,
+      drill: isDrill,
       at: instantOf(entry),
       report: typeof entry.facts['report'] === 'number' ? entry.facts['report'] : null,
       ...wordsOf(entry),

@@ -68,9 +68,14 @@ function probationOf({ facts }: Stored): ProbationTerms | null {
   return seconds > 0 && percent > 0 ? { ms: seconds * 1000, percent } : null
 }
 
+/** Drills on paper, live ones and real incidents are never one another's. */
+export function isAlike(a: Pick<Incident, 'drill' | 'liveDrill'>, b: Pick<Incident, 'drill' | 'liveDrill'>): boolean {
+  return a.drill === b.drill && a.liveDrill === b.liveDrill
+}
+
 /** True when what one incident holds is held by the other as well, whatever becomes of the first. */
 export function isCoveredBy(incident: Incident, other: Incident): boolean {
-  const isWhole = other.ended === null && other.release === null && other.drill === incident.drill
+  const isWhole = other.ended === null && other.release === null && isAlike(other, incident)
   const isWithin =
     other.scope.domain === incident.scope.domain &&
     (other.scope.account ?? incident.scope.account) === incident.scope.account

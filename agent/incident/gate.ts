@@ -116,7 +116,7 @@ export function stateOf(incident: Incident, heldMail: HeldMail): IncidentState {
   if (releaseGate(incident, heldMail).length === 0) return 'release-ready'
   if (currentReport(incident)?.review === 'waiting') return 'report-review'
   const told = incident.notices.some(
-    ({ topic, audience }) => topic === 'suspended' && (audience === 'director' || incident.drill),
+    ({ topic, audience }) => topic === 'suspended' && (audience === 'director' || incident.drill || incident.liveDrill),
   )
   return told || incident.reports.length > 0 ? 'awaiting-report' : 'contained'
 }

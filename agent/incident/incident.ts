@@ -116,7 +116,10 @@ export type Incident = {
   readonly containedAt: Instant | null
   /** As the manifests said when it was declared; null in entries that do not tell. */
   readonly inbound: Inbound | null
+  /** On paper: it touches no lever and refuses no mail. */
   readonly drill: boolean
+  /** Of a test domain: all of it is real but whom it tells. Never together with `drill`. */
+  readonly liveDrill: boolean
   readonly declaredAt: Instant
   readonly declaredBy: string
   /** Everybody who declared it or made it wider: none of them is the second to release it. */

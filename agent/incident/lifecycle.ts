@@ -20,7 +20,7 @@ import {
 import { type DomainName, domainOf, parseAddress, parseDomainName } from '../model/name.ts'
 import type { Stored } from '../register/register.ts'
 import { takeNotice, withDueNotices } from './due.ts'
-import { annul, borneOut, close, endDuplicate, openStage, orderRelease, restore } from './endings.ts'
+import { annul, borneOut, close, endDuplicate, isAlike, openStage, orderRelease, restore } from './endings.ts'
 import { instantOf, numberOf, textOf, wordsOf } from './facts.ts'
 import { isContained } from './gate.ts'
 import {
@@ -122,6 +122,7 @@ function declare(incidents: Incidents, entry: Stored): Incidents {
     containedAt: null,
     inbound: inbounds.find(known => known === entry.facts['inbound']) ?? null,
     drill: entry.facts['drill'] === true,
+    liveDrill: entry.facts['drill'] !== true && entry.facts['liveDrill'] === true,
     declaredAt: at,
     declaredBy: by,
     declarers: [by],
@@ -376,10 +377,10 @@ function withdraw(incidents: Incidents, entry: Stored): Incidents {
 /** The open incident that already closes all that is asked for, or can grow to it; drills and real ones apart. */
 export function coveringIncident(
   incidents: Incidents,
-  wanted: { scope: HoldScope; levers: readonly Lever[]; class: IncidentClass; drill: boolean },
+  wanted: Pick<Incident, 'scope' | 'levers' | 'class' | 'drill' | 'liveDrill'>,
 ): { readonly incident: Incident; readonly widens: boolean } | undefined {
   const { domain, account } = wanted.scope
-  const open = openIncidents(incidents).filter(({ drill, scope }) => drill === wanted.drill && scope.domain === domain)
+  const open = openIncidents(incidents).filter(one => isAlike(one, wanted) && one.scope.domain === domain)
   const same = open.find(({ scope }) => scope.account === account)
   if (same !== undefined) return { incident: same, widens: false }
   const covers = (incident: Incident) => wanted.levers.every(lever => incident.levers.includes(lever))

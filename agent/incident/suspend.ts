@@ -28,6 +28,8 @@ export type SuspendArguments = {
   /** Levers by name; absent: all of them. */
   readonly only?: readonly string[]
   readonly drill: boolean
+  /** Of a domain that is marked for it; absent: none. Levers move, and nobody outside is told. */
+  readonly liveDrill?: boolean
   /** Of the daemon: what it acts on (`agent/detection/`). */
   readonly trigger?: Json
 }
@@ -38,6 +40,7 @@ type Wanted = {
   readonly levers: readonly Lever[]
   readonly reason: string
   readonly drill: boolean
+  readonly liveDrill: boolean
   readonly warnings: readonly Diagnostic[]
   readonly trigger: Json | undefined
 }
@@ -70,6 +73,9 @@ function parse(args: SuspendArguments, context: ActContext): Wanted | ReturnType
     const suggestion = context.suggest(text, context.scopeNames())
     refusals.push(finding('E-SCOPE-UNKNOWN', { scope: text }, suggestion))
   } else if (known === undefined) warnings.push(warning('W-SCOPE-UNKNOWN', { scope: text }))
+  // Levers of a domain where people work are never moved for practice.
+  if (args.liveDrill === true && scope !== undefined && context.isTestDomain?.(scope.domain) !== true)
+    refusals.push(finding('E-DRILL-DOMAIN', { domain: scope.domain }))
   const named = incidentClasses.find(name => name === args.class)
   if (named === undefined) refusals.push(unknownWord('E-CLASS', args.class, incidentClasses, context))
   const chosen = args.only ?? levers
@@ -81,7 +87,8 @@ function parse(args: SuspendArguments, context: ActContext): Wanted | ReturnType
   if (scope === undefined || named === undefined || reason === undefined || refusals.length > 0)
     return refused(65, refusals)
   const ordered = levers.filter(lever => chosen.includes(lever))
-  return { scope, class: named, levers: ordered, reason, drill: args.drill, warnings, trigger: args.trigger }
+  const { drill, liveDrill = false, trigger } = args
+  return { scope, class: named, levers: ordered, reason, drill, liveDrill, warnings, trigger }
 }
 
 /** Somebody without a token, where the daemon has no need of one. */
@@ -95,7 +102,7 @@ function unknownWord(code: string, word: string, known: readonly string[], conte
 
 function declare(incidents: Incidents, wanted: Wanted, shown: string, context: ActContext): Done {
   const id = nextIncidentId(incidents, dayOf(context.at, context.timeZone).slice(0, 4))
-  const { scope, drill, reason } = wanted
+  const { scope, drill, liveDrill, reason } = wanted
   const entry = entryOf(context, 'incident.declared', id, {
     rule: 'S37',
     facts: {
@@ -106,12 +113,14 @@ function declare(incidents: Incidents, wanted: Wanted, shown: string, context: A
       levers: wanted.levers,
       inbound: context.inboundOf?.(scope.domain) ?? null,
       drill,
+      ...(liveDrill ? { liveDrill } : {}),
       breakGlass: isBreakGlass(context),
       ...(wanted.trigger === undefined ? {} : { trigger: wanted.trigger }),
     },
     personal: scope.account === null ? { reason } : { reason, account: scope.account },
   })
-  const message = { code: drill ? 'M-DRILL' : 'M-SUSPENDED', values: { incident: id, scope: shown } }
+  const code = drill ? 'M-DRILL' : liveDrill ? 'M-LIVE-DRILL' : 'M-SUSPENDED'
+  const message = { code, values: { incident: id, scope: shown } }
   return { ok: true, entries: [entry], incident: id, note: 'done', message, warnings: wanted.warnings, exit: 0 }
 }
 

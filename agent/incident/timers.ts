@@ -18,15 +18,15 @@ const reminders: readonly { readonly afterMs: number; readonly audiences: readon
 ]
 
 /** Mission section 6: an alarm at 60 s while a lever is not closed; a quarter of an hour for somebody to take it up. */
-const openAlarmMs = minuteMs
-const takeUpMs = 15 * minuteMs
+export const openAlarmMs = minuteMs
+export const takeUpMs = 15 * minuteMs
 /** From one person on call to the next. */
 const stepMs = 15 * minuteMs
 
 /** Since when the institution owes a report that nobody here has to look at; undefined when it owes none. */
 export function reportOwedSince(incident: Incident): Instant | undefined {
   const newest = incident.reports.at(-1)
-  if (incident.drill || incident.ended !== null || incident.release !== null) return undefined
+  if (incident.drill || incident.liveDrill || incident.ended !== null || incident.release !== null) return undefined
   if (newest === undefined) return incident.declaredAt
   return newest.review === 'returned' ? (newest.reviewedAt ?? newest.at) : undefined
 }
@@ -58,7 +58,7 @@ function timer(
     timer: true,
     incident: incident.id,
     domain: incident.scope.domain,
-    drill: false,
+    drill: incident.liveDrill,
     at: since,
     report: null,
   }

@@ -110,6 +110,7 @@ function resolveSpec(findings: Findings, sheet: Sheet, spec: AgentSpec, file: st
       probationMs: (spec.incidents?.probation?.days ?? defaults.probation.days) * dayMs,
       probationPercent: spec.incidents?.probation?.percent ?? defaults.probation.percent,
     },
+    testDomains: resolveTestDomains(at, spec.incidents?.testDomains ?? []),
     detection: resolveDetection(at, spec.detection),
   }
 }
@@ -175,6 +176,16 @@ function isTimeZone(name: string): boolean {
   } catch {
     return false
   }
+}
+
+function resolveTestDomains(at: Resolving, texts: readonly string[]): readonly DomainName[] {
+  return texts.flatMap((text, index) => {
+    const name = parseDomainName(text)
+    if (name !== undefined) return [name]
+    const values = { found: text, reason: 'name.domain' }
+    at.findings.error('E-NAME', at.sheet, ['spec', 'incidents', 'testDomains', index], values)
+    return []
+  })
 }
 
 function resolveNational(at: Resolving, { national }: AgentSpec): AgentConfig['national'] {

@@ -545,8 +545,14 @@ export const AgentSpec = closed(
               'Tighter limits after a release.',
             ),
           ),
+          testDomains: Type.Optional(
+            Type.Array(text('A domain where nobody works.', 'prueba.cu'), {
+              uniqueItems: true,
+              description: 'Domains whose levers `drill --live` may move; none by default.',
+            }),
+          ),
         },
-        'How suspended services come back.',
+        'How suspended services come back, and where that is practised.',
       ),
     ),
     detection: Type.Optional(DetectionSpec),

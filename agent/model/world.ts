@@ -74,6 +74,8 @@ export type AgentConfig = {
   }
   readonly signals: SignalSettings
   readonly incidents: ReleaseTerms
+  /** On which levers may be moved for practice. */
+  readonly testDomains: readonly DomainName[]
   readonly detection: DetectionConfig
 }
 

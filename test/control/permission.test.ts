@@ -37,6 +37,8 @@ const expected: Readonly<Record<string, string>> = {
   import: 'local gau-agent sysadmin responder security-lead auditor',
   suspend: 'local sysadmin responder security-lead',
   'detection.resume': 'responder security-lead',
+  'drill.start': 'local sysadmin responder security-lead',
+  'drill.report': 'local gau-agent sysadmin responder security-lead auditor',
   'incident.report': 'gau-agent responder security-lead',
   'incident.action': 'gau-agent responder security-lead',
   'incident.rotate': 'sysadmin responder security-lead',

@@ -46,7 +46,10 @@ const acts: Readonly<Record<string, Acting>> = {
     const scope = random.chance(0.7) ? hcg : jperez
     const only = random.chance(0.2) ? { only: ['send'] } : {}
     const kind = random.pick(['spam', 'phishing'])
-    return suspend(world.incidents, { scope, reason: 'r', class: kind, drill: random.chance(0.1), ...only }, context)
+    const drill = random.chance(0.1)
+    const liveDrill = !drill && random.chance(0.1)
+    const args = { scope, reason: 'r', class: kind, drill, liveDrill, ...only }
+    return suspend(world.incidents, args, { ...context, isTestDomain: () => true })
   },
   report: ({ world, random }, id, context) =>
     fileReport(
@@ -187,10 +190,16 @@ function check({ world, heldMail }: World, before: readonly Hold[], fresh: reado
     const own = world.entries.filter(({ facts, index }) => facts['incident'] === incident.id && !forgeries.has(index))
     const hold = holds.find(one => one.incident === incident.id)
     const opened = openedBy(own)
+    if (incident.drill || incident.liveDrill) {
+      const told = world.incidents.due.filter(due => due.incident === incident.id)
+      expect(told.every(({ audience, drill }) => audience === 'operator' && drill)).toBe(true)
+    }
     if (incident.drill) {
       expect(hold).toBeUndefined()
       continue
     }
+    // A live one holds and is released like any other.
+    if (incident.liveDrill) seen('live drill')
     if (opened === 'all') expect(hold).toBeUndefined()
     else if (opened === 'nothing') expect(hold !== undefined && isWhole(hold, own)).toBe(true)
     else if (hold !== undefined) expect(hold.cap).toBe(opened)
@@ -338,6 +347,7 @@ test('no invariant breaks, whoever does what, in whatever order, at whatever tim
   }
   // Runs that never get anywhere would show nothing.
   for (const kind of [
+    'live drill',
     'service.restored',
     'release.ordered',
     'incident.annulled',
