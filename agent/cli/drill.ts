@@ -60,7 +60,7 @@ function renderScript(json: Json, say: Say, paint: Paint): string[] {
   const head = say(json['liveDrill'] === true ? 'drillBegunLive' : 'drillBegun', { incident: id, scope })
   const steps = Object.values(lines).flatMap((line, index) => {
     const command = commandOf(line, id)
-    return [`${index + 1}. ${say(line.script)}`, ...(command === '' ? [] : [paint('dim', `   ${command}`)])]
+    return [`${index + 1}. ${say(line.script, { scope })}`, ...(command === '' ? [] : [paint('dim', `   ${command}`)])]
   })
   const trouble = json['trouble'] === undefined ? [] : [paint('remove', printable(String(json['trouble'])))]
   return [paint('strong', head), ...trouble, '', ...steps, '', say('drillThen', { incident: id })]

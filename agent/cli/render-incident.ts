@@ -54,6 +54,8 @@ export function renderSuspension(json: Json, say: Say, paint: Paint): string[] {
   return [paint('strong', head), ...leverLines(json, say, paint), ...trouble, ...beside]
 }
 
+const isDrill = (json: Json) => json['drill'] === true || json['liveDrill'] === true
+
 export function renderIncidents(json: Json, say: Say, paint: Paint): string[] {
   const incidents = json['incidents'] as readonly Json[]
   if (incidents.length === 0) return [say('noIncidents')]
@@ -63,7 +65,7 @@ export function renderIncidents(json: Json, say: Say, paint: Paint): string[] {
     text(one['class']),
     text(one['account'] ?? one['domain']),
     text(one['declaredAt']),
-    one['drill'] === true ? say('drillWord') : '',
+    isDrill(one) ? say('drillWord') : '',
   ])
   return table(rows).map(line => paint('strong', line))
 }
@@ -135,7 +137,10 @@ export function renderIncident(json: Json, say: Say, paint: Paint): string[] {
   return [
     paint(
       'strong',
-      `${text(json['id'])}  ${text(json['state'])}  ${text(json['class'])}  ${text(json['account'] ?? json['domain'])}`,
+      [
+        ...[json['id'], json['state'], json['class'], json['account'] ?? json['domain']].map(text),
+        ...(isDrill(json) ? [say('drillWord')] : []),
+      ].join('  '),
     ),
     `${text(json['declaredAt'])}  ${text(json['declaredBy'])}: ${((json['reasons'] ?? []) as string[]).map(printable).join('; ')}`,
     ...leverLines(json, say, paint),

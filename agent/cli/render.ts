@@ -156,6 +156,8 @@ export type StatusView = {
     readonly state: string
     readonly class: string
     readonly domain: string
+    readonly drill?: boolean
+    readonly liveDrill?: boolean
   }[]
   readonly providers: readonly {
     readonly name: string
@@ -195,9 +197,10 @@ export function renderStatus(view: StatusView, say: Say, paint: Paint): string[]
     ].map(printable)
   })
   const [header = '', ...body] = table([head, ...rows])
-  const incidents = view.incidents.map(
-    incident => `${incident.id}  ${incident.state}  ${incident.class}  ${incident.domain}`,
-  )
+  const incidents = view.incidents.map(one => {
+    const words = [one.id, one.state, one.class, one.domain]
+    return [...words, ...(one.drill === true || one.liveDrill === true ? [say('drillWord')] : [])].join('  ')
+  })
   const trust = view.register.trusted ? say('trusted') : say('distrusted', { why: view.register.findings.join('; ') })
   return [
     paint('strong', header),

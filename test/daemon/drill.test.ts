@@ -57,6 +57,7 @@ test('on paper: a script, no lever, the whole way, and its times', async () => {
   for (const words of [`mailwarden incident acknowledge ${id}`, `mailwarden drill report ${id}`])
     expect(begun.out).toContain(words)
   expect(await maySend('jperez@hcg.sld.cu')).toBe(true)
+  expect((await estate.cli(['status', '--lang', 'es'])).out).toMatch(new RegExp(`${id} .*simulacro`))
   const midway = await estate.json(['drill', 'report'])
   expect(midway).toMatchObject({ exit: 2, json: { incident: id, live: false, whole: false } })
   await wayBack(id)
