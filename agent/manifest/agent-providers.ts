@@ -15,7 +15,8 @@ import type {
 import { listTopics } from '../model/resource.ts'
 import type { Sheet } from './file.ts'
 import type { Findings } from './findings.ts'
-import { type ProvidersSpec, providerFields, type SecretReference } from './schema-providers.ts'
+import { providerFields } from './provider-fields.ts'
+import type { ProvidersSpec, SecretReference } from './schema-providers.ts'
 import { suggest } from './suggest.ts'
 import type { Path } from './tree.ts'
 

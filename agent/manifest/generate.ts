@@ -5,8 +5,23 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import {
+  AccountListDocument,
+  AgentDocument,
+  InstitutionDocument,
+  MailDomainDocument,
+  WaiverDocument,
+} from './schema.ts'
 import { DecisionTable } from './schema-decisions.ts'
-import { documentSchemas, type Kind, manifestKinds } from './shape.ts'
+import { type Kind, manifestKinds } from './shape.ts'
+
+const documentSchemas: Readonly<Record<Kind, object>> = {
+  Institution: InstitutionDocument,
+  MailDomain: MailDomainDocument,
+  AccountList: AccountListDocument,
+  Waiver: WaiverDocument,
+  Agent: AgentDocument,
+}
 
 const schemaUri = 'https://json-schema.org/draft/2020-12/schema'
 

@@ -5,7 +5,8 @@
 import Type, { type Static } from 'typebox'
 import { accesses, scopes } from '../model/entity.ts'
 import { inbounds, levers } from '../model/incident.ts'
-import { dayPattern, policyNames } from './schema.ts'
+import { dayPattern } from './forms.ts'
+import { policyNames } from './schema.ts'
 import { closed, oneOf, text } from './schema-parts.ts'
 
 /** Read, never changed. */

@@ -1,18 +1,12 @@
 /**
  * The shape of one document, judged by the schema of its kind alone: unknown and missing keys, types, words, forms.
- * All mistakes of a document in one run, each with its path. What needs other documents is in `check.ts`. Pure.
+ * All mistakes of a document in one run, each with its path. What needs other documents is in `check.ts`. It reads the
+ * schemas that the package brings along, and else nothing.
  */
+import { readFileSync } from 'node:fs'
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js'
-import type { TSchema } from 'typebox'
-import {
-  AccountListDocument,
-  AgentDocument,
-  dayPattern,
-  InstitutionDocument,
-  MailDomainDocument,
-  sizePattern,
-  WaiverDocument,
-} from './schema.ts'
+import { assert } from '../core/assert.ts'
+import { dayPattern, sizePattern } from './forms.ts'
 import { suggest } from './suggest.ts'
 import { childOf, type Path, type TreeNode, toValue } from './tree.ts'
 
@@ -20,12 +14,28 @@ export const manifestKinds = ['Institution', 'MailDomain', 'AccountList', 'Waive
 export type ManifestKind = (typeof manifestKinds)[number]
 export type Kind = ManifestKind | 'Agent'
 
-export const documentSchemas: Readonly<Record<Kind, TSchema>> = {
-  Institution: InstitutionDocument,
-  MailDomain: MailDomainDocument,
-  AccountList: AccountListDocument,
-  Waiver: WaiverDocument,
-  Agent: AgentDocument,
+/** JSON Schema 2020-12, as `schema.ts` describes it and `generate.ts` wrote it. */
+export type Schema = object
+
+const folder = new URL('../../config/schema/', import.meta.url)
+const read = new Map<string, Schema>()
+
+function readSchema(file: string): Schema {
+  const known = read.get(file)
+  if (known !== undefined) return known
+  const schema = JSON.parse(readFileSync(new URL(file, folder), 'utf8')) as Schema
+  read.set(file, schema)
+  return schema
+}
+
+export function schemaOf(kind: Kind): Schema {
+  if (kind === 'Agent') return readSchema('agent.schema.json')
+  const { allOf } = readSchema('manifest.schema.json') as {
+    readonly allOf: readonly { if: { properties: { kind: { const: string } } }; then: Schema }[]
+  }
+  const own = allOf.find(one => one.if.properties.kind.const === kind)
+  assert(own !== undefined, `config/schema has no ${kind}`)
+  return own.then
 }
 
 /** A mistake of shape. `onKey`: it is about the key at the end of the path, not about its value. */
@@ -39,9 +49,9 @@ export type ShapeFinding = {
 
 export type Shape = { readonly value: unknown; readonly findings: readonly ShapeFinding[] }
 
-const validators = new WeakMap<TSchema, ValidateFunction>()
+const validators = new WeakMap<Schema, ValidateFunction>()
 
-function validatorOf(schema: TSchema): ValidateFunction {
+function validatorOf(schema: Schema): ValidateFunction {
   let validator = validators.get(schema)
   if (validator === undefined) {
     // All errors of a document are wanted; its size is limited by the parser (fileBytesMax).
@@ -53,16 +63,16 @@ function validatorOf(schema: TSchema): ValidateFunction {
 
 /** The value of a document and what is wrong with its shape. */
 export function checkShape(kind: Kind, root: TreeNode): Shape {
-  return judge({ kind, schema: documentSchemas[kind] }, root)
+  return judge({ kind, schema: schemaOf(kind) }, root)
 }
 
 /** As `checkShape`, for a document that is no manifest. */
-export function checkForm(schema: TSchema, root: TreeNode): Shape {
+export function checkForm(schema: Schema, root: TreeNode): Shape {
   return judge({ kind: null, schema }, root)
 }
 
 /** What a document is judged by. Fields of manifests have codes of their own; those of other documents have not. */
-type Form = { readonly kind: Kind | null; readonly schema: TSchema }
+type Form = { readonly kind: Kind | null; readonly schema: Schema }
 
 function judge(form: Form, root: TreeNode): Shape {
   const value = toValue(root, form.schema)
@@ -200,7 +210,7 @@ function unknownInContext(kind: Kind, key: string, code: string): Context {
   return { code }
 }
 
-function knownKeys(schema: TSchema, path: Path): readonly string[] {
+function knownKeys(schema: Schema, path: Path): readonly string[] {
   type Walk = {
     properties?: Record<string, Walk>
     items?: Walk

@@ -2,8 +2,6 @@
  * A YAML document as a tree of plain nodes with their spans, free of the library that read it, and the value that the
  * schema asks for. Pure.
  */
-import type { TSchema } from 'typebox'
-
 export type Path = readonly (string | number)[]
 
 /** Offsets into the file; `end` is exclusive. */
@@ -45,7 +43,7 @@ type ObjectSchema = {
  * `number: 017` is "017" and a person named Null keeps the name. Where it asks for a whole number, one with leading
  * zeros stays text and is refused: YAML 1.1 reads 017 as 15, YAML 1.2 as 17. Objects have no prototype (K18).
  */
-export function toValue(node: TreeNode, schema: TSchema | undefined): unknown {
+export function toValue(node: TreeNode, schema: object | undefined): unknown {
   return nodeValue(node, schema as ObjectSchema | undefined)
 }
 
