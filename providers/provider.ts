@@ -7,7 +7,7 @@ import type { Digest } from '../agent/core/digest.ts'
 import type { Change, Outcome } from '../agent/model/change.ts'
 import type { HoldScope } from '../agent/model/incident.ts'
 import type { Address, DomainName } from '../agent/model/name.ts'
-import type { Kind, ProviderName, Resource, RRsetResource } from '../agent/model/resource.ts'
+import type { Kind, ProviderName, Ref, Resource, RRsetResource } from '../agent/model/resource.ts'
 import type { Seen } from '../agent/model/verify.ts'
 
 /** `all`, or the domains named (each with everything below it). */
@@ -84,7 +84,20 @@ export interface Provider<R extends Resource = Resource> extends AsyncDisposable
   apply(changes: readonly MarkedChange<R>[], signal: AbortSignal): AsyncIterable<Outcome>
   /** A hint that somebody wrote to the system; undefined where it cannot be known. */
   foreignWrites?(signal: AbortSignal): AsyncIterable<void>
+  /** Of a directory: what lets people in, apart from all else that stands there. */
+  readonly doors?: Doors<R>
 }
+
+/** For a suspension, which does not wait for a pass over thousands of entries (contract section 6). */
+export interface Doors<R extends Resource = Resource> {
+  /** The entries themselves; what does not stand is left out. @throws ProviderFailure */
+  read(refs: readonly Ref[], signal: AbortSignal): Promise<readonly Door<R>[]>
+  /** As `apply`, of entries that stand: one write each, and none of what follows from it elsewhere. */
+  write(changes: readonly MarkedChange<R>[], signal: AbortSignal): AsyncIterable<Outcome>
+}
+
+/** `isWhole`: nothing follows from it elsewhere. Else `observe` tells of it as drift until a pass has seen to that. */
+export type Door<R extends Resource = Resource> = Observed<R> & { readonly isWhole: boolean }
 
 /** Passwords are written, never compared: they belong to their holders. */
 export interface CredentialStore {

@@ -4,7 +4,7 @@
  */
 import { setTimeout } from 'node:timers/promises'
 import type { Resource } from '../agent/model/resource.ts'
-import type { CredentialStore, Provider } from './provider.ts'
+import { type CredentialStore, type Provider, ProviderFailure } from './provider.ts'
 
 /** Somebody mends a file by hand; looking for that twice a second would help nobody. */
 const reopenMs = 5_000
@@ -54,8 +54,19 @@ export function openDirectoryWhenNeeded<R extends Resource>(
   open: () => Promise<Provider<R> & CredentialStore>,
 ): Provider<R> & CredentialStore {
   const provider = openWhenNeeded(pure, open)
+  const doors = async () => {
+    const found = (await provider.opened()).doors
+    if (found === undefined) throw new ProviderFailure('unsupported', 'a directory without doors', { retry: 'never' })
+    return found
+  }
   return {
     ...provider,
+    doors: {
+      read: async (refs, signal) => (await doors()).read(refs, signal),
+      async *write(changes, signal) {
+        yield* (await doors()).write(changes, signal)
+      },
+    },
     setCredential: async (...args) => (await provider.opened()).setCredential(...args),
     credentialChanges: async domain => (await provider.opened()).credentialChanges(domain),
   }

@@ -5,13 +5,13 @@
 
 import { type Provider, ProviderFailure } from '../../providers/provider.ts'
 import { type Clock, formatInstant } from '../core/clock.ts'
-import { digestOf, type Json } from '../core/digest.ts'
+import { type Digest, digestOf, type Json } from '../core/digest.ts'
 import { hit } from '../core/failpoint.ts'
 import type { Change, Outcome } from '../model/change.ts'
 import { formatRef, type ProviderName } from '../model/resource.ts'
 import { markOf } from '../plan/ownership.ts'
 import type { Actor, NewEntry, Stored } from '../register/register.ts'
-import type { IntendedChange } from '../world/history.ts'
+import { type IntendedChange, unknownDigest } from '../world/history.ts'
 
 /** One batch is one intent: big enough to keep the register short, small enough that an incident gets in between soon. */
 export const batchMax = 500
@@ -25,6 +25,8 @@ export type ApplyContext = {
   readonly planDigest: string
   /** Exact counts were accepted by a person: these deletes don't count against the limit again. */
   readonly accepted: boolean
+  /** Changes after which something is still to follow: what stands then is known once a pass has seen it. */
+  readonly isPartial?: (change: Change) => boolean
   readonly progress?: (done: number, total: number) => void
   /** True when something more urgent waits; asked between batches. */
   readonly shouldYield?: () => boolean
@@ -52,12 +54,17 @@ export function toBatches(changes: readonly Change[]): Change[][] {
   return batches
 }
 
+function digestAfter({ isPartial }: ApplyContext, change: Change): Digest | null {
+  if (change.after === null) return null
+  return isPartial?.(change) === true ? unknownDigest : digestOf(change.after)
+}
+
 function intent(context: ApplyContext, changes: readonly Change[]): NewEntry {
   const intended = changes.map(
     (change): IntendedChange => ({
       action: change.action,
       ref: change.ref,
-      digest: change.after === null ? null : digestOf(change.after),
+      digest: digestAfter(context, change),
       heldBy: change.source !== null && 'incident' in change.source ? change.source.incident : null,
     }),
   )

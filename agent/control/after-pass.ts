@@ -3,10 +3,11 @@
  * very door that it closes: the live decision decides a request, the directory is read again.
  */
 
+import { setTimeout } from 'node:timers/promises'
 import { type MailHost, ProviderFailure } from '../../providers/provider.ts'
 import type { Incident, LeverState } from '../incident/incident.ts'
 import { openIncidents } from '../incident/lifecycle.ts'
-import { type DoorReport, doorEntries, isOpenOnHosts, reopenedEntries } from '../incident/mail-doors.ts'
+import { type DoorReport, doorEntries, isOpenOnHosts, reopenedEntries, touches } from '../incident/mail-doors.ts'
 import { leverEntries } from '../incident/recovery.ts'
 import { dueStageEntries, standingHold } from '../incident/stages.ts'
 import type { Lever } from '../model/incident.ts'
@@ -16,6 +17,7 @@ import { isProvisioned } from '../model/world.ts'
 import type { Courier } from '../notify/courier.ts'
 import type { Engine } from '../reconcile/engine.ts'
 import { daemonActor } from '../reconcile/findings.ts'
+import { closeDirectoryDoors, type StandingDoors } from './directory-doors.ts'
 import type { LivePolicy } from './live.ts'
 import { workMailDoors } from './mail-doors.ts'
 
@@ -40,15 +42,57 @@ export async function afterPass(
   return [...failures, ...unread]
 }
 
+/** Nobody is thrown out before the directory would keep them out, unless it is slow. */
+const flagMs = 150
+
 /**
- * For a suspension, beside the pass that the directory waits for: sessions, caches and queues are closed at once, and the
- * levers that no directory has a part in are proved. The pass ends with another look at all of it.
+ * For a suspension, beside the pass that walks over the accounts: the directory's own flags, sessions, caches and queues are
+ * closed at once, and each lever is put on record as soon as all that it closes is proved closed. What is not, the pass
+ * ends with another look at all of it.
  */
-export async function closeAtOnce({ engine, live, hosts }: AfterPassParts, signal: AbortSignal): Promise<void> {
-  const { reports } = await workMailDoors(engine, hosts, signal)
-  await recordDoors(engine, reports)
-  const probed: Probed = { world: engine.world(), standing: null, live }
-  await recordProbes({ engine, reports, probed }, lever => directoryDoors[lever] === undefined)
+export async function closeAtOnce(
+  { engine, live, hosts }: AfterPassParts,
+  incident: Incident,
+  signal: AbortSignal,
+): Promise<void> {
+  const world = engine.world()
+  const reports: DoorReport[] = []
+  const done = new Set<MailHost>()
+  // Its caches were flushed before the flag stood: they may know a login that is closed since.
+  const early = new Set<MailHost>()
+  let standing: StandingDoors | null = null
+  // Nothing else keeps a whole domain out before its accounts carry the flag, where Dovecot looks at them alone.
+  const isLined =
+    incident.scope.account !== null ||
+    hosts.every(host => !host.doors.includes('sessions') || host.logins !== undefined)
+  const isProvable = (lever: Lever) =>
+    hosts.every(host => done.has(host) || !touches(lever, host)) &&
+    (directoryDoors[lever] === undefined || (standing !== null && isLined && early.size === 0))
+  const prove = async () => {
+    const newest = engine.history.incidents.byId.get(incident.id)
+    if (newest === undefined || newest.ended !== null) return
+    const found = await probeAll([newest], { reports, probed: { world, standing, live } }, isProvable)
+    await recordStates(
+      engine,
+      found.filter(({ state }) => state === 'verified'),
+    )
+  }
+
+  const flags = closeDirectoryDoors(engine, incident, signal).then(found => {
+    standing = found
+  })
+  const closing = hosts.map(async host => {
+    if (host.doors.includes('sessions')) {
+      await Promise.race([flags, setTimeout(flagMs)])
+      if (standing === null) early.add(host)
+    }
+    const work = await workMailDoors(engine, [host], signal)
+    await recordDoors(engine, work.reports)
+    reports.push(...work.reports)
+    done.add(host)
+    await prove()
+  })
+  await Promise.all([flags.then(prove), ...closing])
 }
 
 async function recordDoors(engine: Engine, reports: readonly DoorReport[]): Promise<void> {
@@ -82,18 +126,22 @@ async function recordLevers({ engine, live, reports }: Looked, signal: AbortSign
   const standing = observed
     ? new Map(observed.map(({ resource }) => [`${resource.kind}:${resource.key}`, resource]))
     : null
-  await recordProbes({ engine, reports, probed: { world, standing, live } }, () => true)
+  const found = await probeAll(realIncidents(engine), { reports, probed: { world, standing, live } }, () => true)
+  await recordStates(engine, found)
   return failures
 }
 
 const realIncidents = (engine: Engine) => openIncidents(engine.history.incidents).filter(({ drill }) => !drill)
 
-async function recordProbes(
-  { engine, reports, probed }: Pick<Looked, 'engine' | 'reports'> & { readonly probed: Probed },
+type Found = Parameters<typeof leverEntries>[1]
+
+async function probeAll(
+  incidents: readonly Incident[],
+  { reports, probed }: { readonly reports: readonly DoorReport[]; readonly probed: Probed },
   isDue: (lever: Lever) => boolean,
-): Promise<void> {
-  const found = await Promise.all(
-    realIncidents(engine).flatMap(incident =>
+): Promise<Found> {
+  return Promise.all(
+    incidents.flatMap(incident =>
       (standingHold(incident)?.levers ?? []).filter(isDue).map(async lever => {
         const own = reports.filter(report => report.incident === incident.id)
         const state = isOpenOnHosts(lever, own) ? ('failed' as const) : await probe(lever, incident, probed)
@@ -101,7 +149,11 @@ async function recordProbes(
       }),
     ),
   )
-  await engine.append(leverEntries(engine.history.incidents, found, byDaemon(engine)))
+}
+
+/** Compared and recorded in one turn: two looks at the same time tell it once. */
+async function recordStates(engine: Engine, found: Found): Promise<void> {
+  await engine.serially(() => engine.append(leverEntries(engine.history.incidents, found, byDaemon(engine))))
 }
 
 type Probed = {

@@ -169,7 +169,8 @@ async function moveDoors(
   const incident = id === null ? undefined : engine.history.incidents.byId.get(id)
   const touched = incident?.scope.domain ?? domain
   // Nobody's session waits for the turn of the directory, which may have a walk over thousands of accounts before it.
-  const closed = incident?.ended === null && !incident.drill ? closeAtOnce(context, signal) : Promise.resolve()
+  const isClosing = incident?.ended === null && !incident.drill
+  const closed = isClosing ? closeAtOnce(context, incident, signal) : Promise.resolve()
   closed.catch(() => {}) // It is thrown where it is waited for.
   return engine.parts.queue.add('incident', async () => {
     let trouble: string | undefined

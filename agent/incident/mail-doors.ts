@@ -92,6 +92,11 @@ export function reopenedEntries(reports: readonly DoorReport[], at: Instant): Ne
   })
 }
 
+/** Whether a lever closes anything on a host. */
+export function touches(lever: Lever, host: { readonly doors: readonly string[] }): boolean {
+  return host.doors.some(door => doorsOf[lever].includes(door))
+}
+
 /** True when a host tells of something open that the lever closes, or could not be asked. */
 export function isOpenOnHosts(lever: Lever, reports: readonly DoorReport[]): boolean {
   return reports.some(({ door, open, failed }) => doorsOf[lever].includes(door) && (failed || (open ?? 0) > 0))

@@ -17,7 +17,7 @@ import {
 import { type CredentialStore, type Provider, ProviderFailure } from '../provider.ts'
 import { carryOut, type DirectoryChange } from './change.ts'
 import { beginImmediate, closeDatabase, openDatabase, rollBack, toFailure } from './database.ts'
-import { prepareRows, type Rows, readAccount, readScope } from './rows.ts'
+import { prepareRows, type Rows, readAccount, readDomain, readScope } from './rows.ts'
 
 export type EmbeddedDirectory = Provider<DirectoryResource> &
   CredentialStore & {
@@ -57,6 +57,17 @@ export async function openEmbeddedDirectory(options: { file: string; clock: Cloc
       return observe(store, () => readScope(rows, scope))
     },
     apply: (changes, signal) => applyAll(store, changes, signal),
+    doors: {
+      read: async refs =>
+        observe(store, () =>
+          refs.flatMap(({ kind, key }) => {
+            const found = kind === 'domain' ? readDomain(rows, key) : readAccount(rows, key)
+            // The queries of Postfix and Dovecot see a domain beside its accounts.
+            return found === undefined ? [] : [{ ...found, isWhole: true }]
+          }),
+        ),
+      write: (changes, signal) => applyAll(store, changes, signal),
+    },
     foreignWrites: signal => foreignWrites(store, signal),
     async setCredential(address, hash, changedAt) {
       const written = await write(store, forever, () => {

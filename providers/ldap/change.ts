@@ -189,7 +189,7 @@ const lookAgain: readonly number[] = [
   resultCodes.assertionFailed,
 ]
 
-function told(ref: Outcome['ref'], reply: Reply<void>): Outcome | 'again' {
+export function told(ref: Outcome['ref'], reply: Reply<void>): Outcome | 'again' {
   switch (reply.kind) {
     case 'done':
       return { ref, result: 'applied' }

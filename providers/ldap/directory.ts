@@ -12,6 +12,7 @@ import type { Session } from './ask.ts'
 import { checkServer, openConnection, type Patience } from './connection.ts'
 import { credentialsOf } from './credentials.ts'
 import { treeAt } from './dn.ts'
+import { readDoors, writeDoor } from './doors.ts'
 import { canonicalIn, readAttributesOf } from './entry.ts'
 import { createPool, type PoolLimits } from './pool.ts'
 import { type ProfileName, profiles } from './profiles.ts'
@@ -86,6 +87,12 @@ export function openLdapDirectory(options: LdapOptions): LdapDirectory {
     ...describeLdapDirectory(options),
     observe: (scope, signal) => observeTree(session, scope, signal),
     apply: (changes, signal) => applyAll(session, changes, signal),
+    doors: {
+      read: (refs, signal) => readDoors(session, refs, signal),
+      async *write(changes, signal) {
+        for (const change of changes) yield await writeDoor(session, change, signal)
+      },
+    },
     foreignWrites: signal => foreignWrites(session, clock, signal),
     ...credentialsOf(session),
     async [Symbol.asyncDispose]() {
