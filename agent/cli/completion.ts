@@ -12,11 +12,15 @@ const scripts: Readonly<Record<Shell, (program: CommandNode) => string>> = {
   fish: fishScript,
 }
 
+export function completionScript(program: Command, shell: Shell): string {
+  return scripts[shell](completionTree(program))
+}
+
 export function completionCommand(io: Io, program: Command, word: string | undefined): number {
   const shell = shells.find(name => name === word)
   if (shell === undefined)
     throw new CommandFailure(exits.usage, io.say('completionUsage', { shells: shells.join('|') }))
-  const script = scripts[shell](completionTree(program))
+  const script = completionScript(program, shell)
   io.out(io.json ? JSON.stringify({ version: 1, shell, script }) : script.trimEnd())
   return exits.done
 }

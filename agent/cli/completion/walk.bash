@@ -1,7 +1,7 @@
 # Asks nothing but the words of the line; evaluates none of them. Works without the package bash-completion.
 _mailwarden() {
   local IFS=$' \t\n'
-  local i part word cur path='' wanted='' ended='' head='' value='' kind='' place lead done glue=''
+  local i part word cur path='' wanted='' ended='' head='' value='' kind='' place lead named='' glue=''
   local -i position=0
   local -a line=() words=() commands=() options=()
   COMPREPLY=()
@@ -69,14 +69,14 @@ _mailwarden() {
     file) compopt -o default 2>/dev/null ;;
     folder) compopt -o dirnames 2>/dev/null ;;
     list)
-      done=${value%"${value##*,}"}
-      head=$head$done
+      named=${value%"${value##*,}"}
+      head=$head$named
       value=${value##*,}
       compopt -o nospace 2>/dev/null
       ;;
   esac
   for word in "${words[@]}"; do
-    [[ $word == "$value"* && ,$done != *",$word,"* ]] || continue
+    [[ $word == "$value"* && ,$named != *",$word,"* ]] || continue
     word=$head$word
     COMPREPLY+=("${word#"$lead"}")
   done

@@ -13,14 +13,14 @@ function actionOf(value: Value): string {
     case 'one':
       return `(${value.words.map(escaped).join(' ')})`
     case 'list':
-      return `_sequence compadd - ${value.words.join(' ')}`
+      return `_sequence compadd - ${value.words.map(escaped).join(' ')}`
     case 'file':
       return '_files'
     case 'folder':
       return '_files -/'
-    // A single space: shown as a message, nothing to choose from.
+    // Nothing to choose from. A message (a space here) would keep TAB from completing an option in that place.
     case 'free':
-      return ' '
+      return '()'
   }
 }
 
