@@ -5,6 +5,7 @@ import { Command } from 'commander'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Shell, shells } from '../../../agent/cli/completion/tree.ts'
 import { completionScript } from '../../../agent/cli/completion.ts'
+import { oneOf } from '../../../agent/cli/declare.ts'
 import { createIo } from '../../../agent/cli/io.ts'
 import { type Composition, declareProgram } from '../../../agent/cli/program.ts'
 import { incidentClasses, levers } from '../../../agent/model/incident.ts'
@@ -118,6 +119,14 @@ describe('the command', () => {
     const wrong = await estate.cli(['import', 'ldap', '--ldif', 'x', '--profile', 'z', '--lang', 'es'])
     expect(wrong).toMatchObject({ exit: 64, err: expect.stringContaining('toma una de estas: iredmail, postfix-book') })
   })
+})
+
+test('a word that would mean something to a shell is a bug, told when the script is made', () => {
+  for (const word of ['$(touch x)', 'a b', '--all', "it's", '*', '']) {
+    const odd = new Command('mailwarden')
+    odd.command('one').addOption(oneOf('--of <word>', ['fine', word]))
+    for (const shell of shells) expect(() => completionScript(odd, shell)).toThrow('safe on a command line')
+  }
 })
 
 /** The whole words that each shell would put in place of the last of each line. */
