@@ -5,7 +5,8 @@
 import { readFileSync } from 'node:fs'
 import { allCommands, type CommandNode, type Value } from './tree.ts'
 
-const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`
+/** As one word that bash and zsh read as it is. */
+export const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`
 
 const listed = (words: readonly string[]) => words.map(quoted).join(' ')
 

@@ -1,7 +1,6 @@
 /** The script for zsh: one function for each command, each a call of zsh's own `_arguments`. */
+import { quoted } from './bash.ts'
 import { type ArgumentNode, allCommands, type CommandNode, type OptionNode, type Value } from './tree.ts'
-
-const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`
 
 /** Texts in a specification of `_arguments` and of `_describe`: these characters end them. */
 const escaped = (text: string) => text.replace(/[\\:[\]]/g, '\\$&')

@@ -128,6 +128,9 @@ export async function typed(place: Place, shell: keyof typeof starts, lines: rea
     env: place.environment,
     stdio: ['pipe', 'pipe', 'inherit'],
   })
+  // Its end closes the terminal, which ends the shell.
+  const end = () => terminal.kill('SIGKILL')
+  process.once('exit', end)
   let screen = ''
   let told = () => {}
   terminal.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -168,7 +171,7 @@ export async function typed(place: Place, shell: keyof typeof starts, lines: rea
     await ended
     return answers
   } finally {
-    // Its end closes the terminal, which ends the shell.
-    terminal.kill('SIGKILL')
+    end()
+    process.off('exit', end)
   }
 }
