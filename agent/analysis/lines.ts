@@ -8,7 +8,8 @@ import type { ClientClass } from './clients.ts'
 import type { Question } from './fleet.ts'
 import type { AddressSet } from './intervals.ts'
 
-export type Direction = 'gained' | 'lost'
+export const lineDirections = ['gained', 'lost'] as const
+export type Direction = (typeof lineDirections)[number]
 
 /** How the other side comes: with a login, from a stranger's client, or through a declared relay. */
 export type Origin =

@@ -2,7 +2,7 @@
  * The words that commander itself prints, in the language of the caller: headings, usage and mistakes of usage. It has
  * no tables of its own to fill, so its English is told by pattern; what no pattern knows stays as it is.
  */
-import type { Argument, Command, Help } from 'commander'
+import type { Argument, Command, Help, Option } from 'commander'
 import type { Io } from './io.ts'
 
 /** What stands in a usage or help text between brackets. */
@@ -24,6 +24,11 @@ const words: Readonly<Record<string, string>> = {
   text: 'texto',
   class: 'clase',
   levers: 'puertas',
+  systems: 'sistemas',
+  format: 'formato',
+  profile: 'perfil',
+  direction: 'sentido',
+  shell: 'shell',
   decision: 'decisión',
   name: 'nombre',
   day: 'día',
@@ -47,6 +52,10 @@ const titles: Readonly<Record<string, string>> = {
 const mistakes: readonly (readonly [RegExp, string])[] = [
   [/^error: missing required argument '(.+)'/, 'error: falta «$1»'],
   [/^error: option '(.+)' argument missing/, 'error: a la opción «$1» le falta su valor'],
+  [
+    /^error: option '(.+)' argument '(.*)' is invalid\. Allowed choices are (.+)\./,
+    'error: la opción «$1» no toma «$2»; toma una de estas: $3.',
+  ],
   [/^error: required option '(.+)' not specified/, 'error: falta la opción «$1»'],
   [/^error: unknown option '(.+)'/, 'error: opción desconocida «$1»'],
   [/^error: unknown command '(.+)'/, 'error: orden desconocida «$1»'],
@@ -64,6 +73,12 @@ const bracketed = (text: string) =>
 const mistake = (text: string) =>
   mistakes.reduce((said, [pattern, spanish]) => said.replace(pattern, spanish), text).replace(/«.*?»/g, bracketed)
 
+/** The words that an option takes, where its description does not name them already. */
+function describeOption({ description, argChoices = [] }: Option): string {
+  const isTold = argChoices.every(word => description.includes(word))
+  return isTold ? description : [description, argChoices.join(', ')].filter(Boolean).join(': ')
+}
+
 /** Call it before commands are declared: they take it over from their parent. */
 export function inLanguage(program: Command, { language, say }: Io): void {
   const spanish = language === 'es'
@@ -76,7 +91,8 @@ export function inLanguage(program: Command, { language, say }: Io): void {
     commandUsage: command => placeholders(plainHelp.commandUsage(command)),
     subcommandTerm: command => placeholders(plainHelp.subcommandTerm(command)),
     optionTerm: option => placeholders(plainHelp.optionTerm(option)),
-    argumentTerm: (argument: Argument) => placeholders(plainHelp.argumentTerm(argument)),
+    optionDescription: describeOption,
+    argumentTerm: (argument: Argument) => told(name => words[name] ?? name)(argument.name()),
   }
   program
     .configureHelp(help)

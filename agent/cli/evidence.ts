@@ -7,10 +7,11 @@ import type { Command } from 'commander'
 import { type BundleVerdict, manifestName, parseManifest, proofName, verifyBundle } from '../evidence/bundle.ts'
 import { EvidenceDamaged, evidenceStore } from '../evidence/store.ts'
 import { writeTar } from '../evidence/tar.ts'
+import { handoverFormats } from '../model/incident.ts'
 import type { AgentConfig } from '../model/world.ts'
 import { parsePublicKey } from '../register/checkpoint.ts'
 import { call, finish, type LocalRunner, loadConfig } from './call.ts'
-import type { Act, Declare, Options } from './declare.ts'
+import { type Act, type Declare, type Options, oneOf } from './declare.ts'
 import { CommandFailure, exits, fileFailure, type Io, readNamed, wholeNumber } from './io.ts'
 import { printable, type Say } from './texts.ts'
 
@@ -40,7 +41,7 @@ export function evidenceCommands(parent: Command, declare: Declare, act: Act, io
   )
   act(
     declare(parent, 'export <id>', io.say('incidentExport'))
-      .requiredOption('--format <format>', 'iodef-json, iodef-xml, report')
+      .addOption(oneOf('--format <format>', handoverFormats).makeOptionMandatory())
       .option('--out <file>', io.say('evidenceOut')),
     ([id], options) => exportCase(io, local, id ?? '', options),
   )

@@ -2,8 +2,10 @@
 import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { sha256 } from '../core/digest.ts'
+import { mailDecisions, mailDirections } from '../incident/incident.ts'
+import { scopes } from '../model/entity.ts'
 import { call, finish, type LocalRunner } from './call.ts'
-import { type Act, collect, type Declare, type Options } from './declare.ts'
+import { type Act, collect, type Declare, endsWithOneOf, type Options, oneOf } from './declare.ts'
 import { evidenceCommands } from './evidence.ts'
 import { CommandFailure, exits, type Io, readNamed, wholeNumber } from './io.ts'
 import { renderHandover } from './render-handover.ts'
@@ -67,8 +69,8 @@ export function incidentCommands(program: Command, declare: Declare, act: Act, i
       .option('--message <host/id>', io.say('mailMessage'), collect)
       .option('--sender <address>', io.say('mailSender'))
       .option('--before <instant>', io.say('mailBefore'))
-      .option('--direction <in|out>', io.say('mailDirection'))
-      .option('--recipient-class <class>', io.say('mailClass'))
+      .addOption(oneOf('--direction <in|out>', mailDirections, io.say('mailDirection')))
+      .addOption(oneOf('--recipient-class <class>', scopes, io.say('mailClass')))
   act(declare(parent, 'list', io.say('incidentList')).option('--all'), (_, options) =>
     run('incident.list', { all: options['all'] === true }, options),
   )
@@ -112,7 +114,10 @@ export function incidentCommands(program: Command, declare: Declare, act: Act, i
     run('incident.rotate', { id }, options),
   )
   act(
-    choosing(declare(parent, 'mail <id> [decision]', io.say('incidentMail'))).option('--list', io.say('mailList')),
+    choosing(endsWithOneOf(declare(parent, 'mail <id> [decision]', io.say('incidentMail')), mailDecisions)).option(
+      '--list',
+      io.say('mailList'),
+    ),
     async ([id, decision], options) => {
       const listed = options['list'] === true
       if (listed === (decision !== undefined)) throw new CommandFailure(exits.usage, io.say('mailUsage'))

@@ -12,6 +12,8 @@ export const initParts = ['postfix', 'dovecot', 'ldap', 'powerdns', 'bind', 'kno
 export type InitPart = (typeof initParts)[number]
 export const ldapProfiles = ['own', 'postfix-book', 'iredmail'] as const
 export type LdapProfile = (typeof ldapProfiles)[number]
+/** What `--with` takes, separated by commas. */
+export const initWords = [...initParts, ...ldapProfiles.map(profile => `ldap:${profile}`)]
 
 /** `private`: readable by its owner alone, since a secret stands in it. */
 export type InitFile = { readonly path: string; readonly text: string; readonly access?: 'private' }

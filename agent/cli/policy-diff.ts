@@ -6,6 +6,7 @@ import { resolve } from 'node:path'
 import { compareFleets } from '../analysis/compare.ts'
 import { findIdleExceptions } from '../analysis/findings.ts'
 import { type Fleet, isWitnessed } from '../analysis/fleet.ts'
+import { lineDirections } from '../analysis/lines.ts'
 import { BrokenInvariant } from '../core/assert.ts'
 import { type Instant, parseInstant } from '../core/clock.ts'
 import { buildSnapshot } from '../decision/snapshot.ts'
@@ -25,9 +26,9 @@ export async function policyDiffCommand(
   words: readonly string[],
   options: Options,
 ): Promise<number> {
-  const only: string | undefined = options['only']
-  if (only !== undefined && only !== 'gained' && only !== 'lost')
-    throw new CommandFailure(exits.usage, io.say('diffOnly', { text: only }))
+  const text: string | undefined = options['only']
+  const only = lineDirections.find(known => known === text)
+  if (text !== undefined && only === undefined) throw new CommandFailure(exits.usage, io.say('diffOnly', { text }))
   const config = await loadConfig(options, io)
   const folders = words.map(word => folderOf(io, word))
   const [folder, earlier] = [folders.at(-1), folders.length > 1 ? folders[0] : undefined]

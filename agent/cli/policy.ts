@@ -1,6 +1,7 @@
 /** `policy`: what operators do with the policies of the live decision. One command, one file. */
 import type { Command } from 'commander'
-import type { Act, Declare } from './declare.ts'
+import { lineDirections } from '../analysis/lines.ts'
+import { type Act, type Declare, oneOf } from './declare.ts'
 import type { Io } from './io.ts'
 import { policyCheckCommand, policyDiffCommand } from './policy-diff.ts'
 import { policyTestCommand } from './policy-test.ts'
@@ -26,7 +27,7 @@ export function policyCommands(
       .usage('[A] B')
       .option('--config-b <file>', io.say('diffConfigB'))
       .option('--at <instant>', io.say('diffAt'))
-      .option('--only <direction>', io.say('diffOnlyHelp')),
+      .addOption(oneOf('--only <direction>', lineDirections, io.say('diffOnlyHelp'))),
     (folders, options) => policyDiffCommand(io, lent.worlds, folders, options),
   )
   act(

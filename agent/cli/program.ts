@@ -3,12 +3,17 @@ import { Command, CommanderError } from 'commander'
 import { ProviderFailure } from '../../providers/provider.ts'
 import { exitOf } from '../control/protocol.ts'
 import { formatDiagnostic } from '../core/messages.ts'
+import { grounds } from '../incident/incident.ts'
+import { languages } from '../model/entity.ts'
+import { incidentClasses, levers } from '../model/incident.ts'
 import type { AgentConfig } from '../model/world.ts'
 import { formatFailure, RegisterFailure } from '../register/failure.ts'
 import { adoptCommands } from './adopt.ts'
 import { type LocalRunner, loadConfig } from './call.ts'
 import { inLanguage } from './commander.ts'
-import { type Act, collect, type Declare } from './declare.ts'
+import { shells } from './completion/tree.ts'
+import { completionCommand } from './completion.ts'
+import { type Act, collect, type Declare, endsWithOneOf, oneOf, someOf } from './declare.ts'
 import { detectionCommands } from './detection.ts'
 import { doctorCommand } from './doctor.ts'
 import { drillCommands } from './drill.ts'
@@ -16,6 +21,7 @@ import { forecastCommand } from './forecast.ts'
 import { importCommands } from './import.ts'
 import { incidentCommands, suspendCommand, withdrawCommand } from './incident.ts'
 import { initCommand, type Snippets } from './init.ts'
+import { initWords } from './init-parts.ts'
 import { CommandFailure, createIo, type Environment, exits, fileFailure, type Io, languageOf } from './io.ts'
 import { passwordCommand, tokenCommands } from './people.ts'
 import { applyCommand, explainCommand, metricsCommand, planCommand, statusCommand, verifyCommand } from './plan.ts'
@@ -44,7 +50,7 @@ export async function runProgram(
 ): Promise<number> {
   const io = createIo({ language: languageOf(argv, environment), json: argv.includes('--json'), environment })
   let exit: number = exits.done
-  const program = declare(io, composition, code => {
+  const program = declareProgram(io, composition, code => {
     exit = code
   })
   try {
@@ -85,7 +91,8 @@ function fail(io: Io, exit: number, sentence: string): number {
   return exit
 }
 
-function declare(io: Io, composition: Composition, done: (exit: number) => void): Command {
+/** The tree of commands, as commander holds it. */
+export function declareProgram(io: Io, composition: Composition, done: (exit: number) => void): Command {
   const { say } = io
   const { local } = composition
   const program = new Command('mailwarden')
@@ -95,7 +102,7 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
     .version(composition.version, '-V, --version', say('optionVersion'))
     .option('--config <file>', say('optionConfig'))
     .option('--json', say('optionJson'))
-    .option('--lang <language>', say('optionLang'))
+    .addOption(oneOf('--lang <language>', languages, say('optionLang')))
     .option('--token-file <file>', say('optionTokenFile'))
     .exitOverride()
     .showHelpAfterError(false)
@@ -110,7 +117,7 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
 
   act(
     command(program, 'init [folder]', say('init'))
-      .option('--with <systems>', say('initWith'))
+      .addOption(someOf('--with <systems>', initWords, say('initWith')))
       .option('--domain <name>', say('initDomain'))
       .option('--base <dn>', say('initBase'))
       .option('--ldap <url>', say('initLdap')),
@@ -158,8 +165,8 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
   act(
     command(program, 'suspend <scope>', say('suspend'))
       .requiredOption('--reason <text>')
-      .requiredOption('--class <class>')
-      .option('--only <levers>')
+      .addOption(oneOf('--class <class>', incidentClasses).makeOptionMandatory())
+      .addOption(someOf('--only <levers>', levers))
       .option('--dry-run')
       .option('--drill'),
     ([scope], options) => suspendCommand(io, local, scope ?? '', options),
@@ -168,7 +175,7 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
   drillCommands(program, command, act, io, local)
   act(
     command(program, 'withdraw <domain>', say('withdraw'))
-      .requiredOption('--grounds <grounds>')
+      .addOption(oneOf('--grounds <grounds>', grounds).makeOptionMandatory())
       .option('--reason <text>'),
     ([domain], options) => withdrawCommand(io, local, domain ?? '', options),
   )
@@ -179,5 +186,8 @@ function declare(io: Io, composition: Composition, done: (exit: number) => void)
   )
   act(command(program, 'doctor', say('doctor')), (_, options) => doctorCommand(io, local, options))
   act(command(program, 'schema', say('schema')), () => schemaCommand(io))
+  act(endsWithOneOf(command(program, 'completion [shell]', say('completion')), shells), ([shell]) =>
+    completionCommand(io, program, shell),
+  )
   return program
 }

@@ -42,8 +42,7 @@ export const siteEn = {
   doctorDoor: 'logins at {door}',
   doctorDoorGood: 'the probe gets in',
   doctorParameter: '{parameter} is "{found}"; wanted: {wanted}',
-  initWith:
-    'systems to prepare for: postfix,dovecot,ldap,powerdns,bind,knot,smtp; ldap:postfix-book, ldap:iredmail: beside that schema',
+  initWith: 'systems to prepare for, with commas between; ldap:NAME stands beside the schema of that name',
   initPart: '--with {word}: it is any of {known}; of name servers one',
   doctorPolicyBad: 'takes no connections: Postfix makes all mail wait',
   doctorPolicyGood: 'takes connections',
@@ -119,8 +118,7 @@ export const siteEs: Record<keyof typeof siteEn, string> = {
   doctorDoor: 'accesos en {door}',
   doctorDoorGood: 'la sonda entra',
   doctorParameter: '{parameter} es «{found}»; se espera: {wanted}',
-  initWith:
-    'sistemas que preparar: postfix,dovecot,ldap,powerdns,bind,knot,smtp; ldap:postfix-book, ldap:iredmail: junto a ese esquema',
+  initWith: 'sistemas que preparar, separados por comas; ldap:NOMBRE queda junto al esquema de ese nombre',
   initPart: '--with {word}: es alguno de {known}; de los servidores de nombres, uno',
   doctorPolicyBad: 'no acepta conexiones: Postfix hace esperar todo el correo',
   doctorPolicyGood: 'acepta conexiones',

@@ -4,10 +4,11 @@
  */
 import { formatInstant } from '../core/clock.ts'
 import { sha256 } from '../core/digest.ts'
-import { handover, handoverFormats } from '../handover/handover.ts'
+import { handover } from '../handover/handover.ts'
 import { endLegalHold, setLegalHold } from '../incident/evidence.ts'
 import type { Incident } from '../incident/incident.ts'
 import { suggest } from '../manifest/suggest.ts'
+import { handoverFormats } from '../model/incident.ts'
 import type { Engine } from '../reconcile/engine.ts'
 import type { Stored } from '../register/register.ts'
 import { proofOf } from './evidence-keeper.ts'

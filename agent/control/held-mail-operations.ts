@@ -10,7 +10,7 @@ import { findParty } from '../decision/party.ts'
 import { classOf, moreForeign } from '../decision/scope.ts'
 import { buildSnapshot } from '../decision/snapshot.ts'
 import { decisionOn } from '../incident/held.ts'
-import type { Incident } from '../incident/incident.ts'
+import { type Incident, mailDirections } from '../incident/incident.ts'
 import { type Choice, decideMail, evidenceDigest, purgeMail, type SeenMessage } from '../incident/mail-acts.ts'
 import { doorEntries } from '../incident/mail-doors.ts'
 import { suggest } from '../manifest/suggest.ts'
@@ -88,7 +88,7 @@ function readChoice(
   }
   const direction = word(args['direction']).trim()
   if (direction !== '') {
-    if (direction !== 'in' && direction !== 'out')
+    if (!mailDirections.some(known => known === direction))
       return { option: '--direction', value: direction, wanted: 'mail-direction' }
     const inScope = scopeTest(incident.scope)
     tests.push(one => inScope(one.sender) === (direction === 'out'))

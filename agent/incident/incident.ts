@@ -14,6 +14,9 @@ export type LeverState = 'pending' | 'applied' | 'verified' | 'failed'
 export const mailDecisions = ['keep', 'release'] as const
 export type MailDecision = (typeof mailDecisions)[number]
 
+/** Of held mail, as seen from the scope of its incident. */
+export const mailDirections = ['in', 'out'] as const
+
 export const grounds = ['ethics', 'regulation', 'security'] as const
 export type Grounds = (typeof grounds)[number]
 

@@ -27,7 +27,8 @@ export const categories = [
 ] as const
 export type Category = (typeof categories)[number]
 
-export type Language = 'es' | 'en'
+export const languages = ['es', 'en'] as const
+export type Language = (typeof languages)[number]
 
 export type Person = { readonly name: string; readonly email: string | null; readonly phone: string | null }
 

@@ -69,3 +69,7 @@ export type IncidentState =
   | 'duplicate'
   /** Its lessons are filed. */
   | 'closed'
+
+/** In which an incident is handed over: IODEF version 2 (RFC 7970, RFC 8727), or the report after it. */
+export const handoverFormats = ['iodef-json', 'iodef-xml', 'report'] as const
+export type HandoverFormat = (typeof handoverFormats)[number]
