@@ -1,4 +1,7 @@
-/** The commands and their options, declared once; each goes to one thin function. Exit codes are ours (contract section 4). */
+/**
+ * The commands and their options, declared once; each goes to one thin function. Exit codes are ours (contract section 4).
+ * Functions, and commands with commands of their own, are loaded when the line names them.
+ */
 import { Command, CommanderError } from 'commander'
 import { ProviderFailure } from '../../providers/provider.ts'
 import { exitOf } from '../control/protocol.ts'
@@ -8,27 +11,14 @@ import { languages } from '../model/entity.ts'
 import { incidentClasses, levers } from '../model/incident.ts'
 import type { AgentConfig } from '../model/world.ts'
 import { formatFailure, RegisterFailure } from '../register/failure.ts'
-import { adoptCommands } from './adopt.ts'
 import { type LocalRunner, loadConfig } from './call.ts'
 import { inLanguage } from './commander.ts'
 import { shells } from './completion/tree.ts'
-import { completionCommand } from './completion.ts'
 import { type Act, collect, type Declare, endsWithOneOf, oneOf, someOf } from './declare.ts'
-import { detectionCommands } from './detection.ts'
-import { doctorCommand } from './doctor.ts'
-import { drillCommands } from './drill.ts'
-import { forecastCommand } from './forecast.ts'
-import { importCommands } from './import.ts'
-import { incidentCommands, suspendCommand, withdrawCommand } from './incident.ts'
-import { initCommand, type Snippets } from './init.ts'
+import type { Snippets } from './init.ts'
 import { initWords } from './init-parts.ts'
 import { CommandFailure, createIo, type Environment, exits, fileFailure, type Io, languageOf } from './io.ts'
-import { passwordCommand, tokenCommands } from './people.ts'
-import { applyCommand, explainCommand, metricsCommand, planCommand, statusCommand, verifyCommand } from './plan.ts'
-import { policyCommands } from './policy.ts'
-import { registerCommands } from './register.ts'
-import { replayCommands } from './replay.ts'
-import { schemaCommand, type Validator, validateCommand } from './validate.ts'
+import type { Validator } from './validate.ts'
 import type { WorldReader } from './worlds.ts'
 
 /** What the composition root lends to the command line. */
@@ -50,10 +40,10 @@ export async function runProgram(
 ): Promise<number> {
   const io = createIo({ language: languageOf(argv, environment), json: argv.includes('--json'), environment })
   let exit: number = exits.done
-  const program = declareProgram(io, composition, code => {
-    exit = code
-  })
   try {
+    const program = await declareProgram(io, composition, argv, code => {
+      exit = code
+    })
     await program.parseAsync([...argv], { from: 'user' })
     return exit
   } catch (error) {
@@ -91,8 +81,46 @@ function fail(io: Io, exit: number, sentence: string): number {
   return exit
 }
 
-/** The tree of commands, as commander holds it. */
-export function declareProgram(io: Io, composition: Composition, done: (exit: number) => void): Command {
+type Parts = {
+  readonly program: Command
+  readonly command: Declare
+  readonly act: Act
+  readonly io: Io
+  readonly composition: Composition
+}
+
+/** Commands with commands of their own, in the order of the help. */
+const groups: Readonly<Record<string, (parts: Parts) => Promise<void>>> = {
+  adopt: async ({ program, command, act, io, composition }) =>
+    (await import('./adopt.ts')).adoptCommands(program, command, act, io, composition.local),
+  import: async ({ program, command, act, io, composition }) =>
+    (await import('./import.ts')).importCommands(program, command, act, io, composition),
+  detection: async ({ program, command, act, io, composition }) =>
+    (await import('./detection.ts')).detectionCommands(program, command, act, io, composition.local),
+  replay: async ({ program, command, act, io, composition }) =>
+    (await import('./replay.ts')).replayCommands(program, command, act, io, composition),
+  policy: async ({ program, command, act, io, composition }) =>
+    (await import('./policy.ts')).policyCommands(program, command, act, io, composition),
+  incident: async ({ program, command, act, io, composition }) =>
+    (await import('./incident.ts')).incidentCommands(program, command, act, io, composition.local),
+  drill: async ({ program, command, act, io, composition }) =>
+    (await import('./drill.ts')).drillCommands(program, command, act, io, composition.local),
+  register: async ({ program, command, act, io, composition }) =>
+    (await import('./register.ts')).registerCommands(program, command, act, io, composition.local),
+  token: async ({ program, command, act, io, composition }) =>
+    (await import('./people.ts')).tokenCommands(program, command, act, io, composition.local),
+}
+
+/**
+ * The tree of commands, as commander holds it.
+ * @param argv only the groups that it names are declared, where it names a command at all; empty: all of them.
+ */
+export async function declareProgram(
+  io: Io,
+  composition: Composition,
+  argv: readonly string[],
+  done: (exit: number) => void,
+): Promise<Command> {
   const { say } = io
   const { local } = composition
   const program = new Command('mailwarden')
@@ -115,38 +143,48 @@ export function declareProgram(io: Io, composition: Composition, done: (exit: nu
     })
   }
 
+  const parts = { program, command, act, io, composition }
+  const isWhole = argv.length === 0 || argv.some(word => ['help', 'completion'].includes(word))
+  const group = async (name: keyof typeof groups) => {
+    if (isWhole || argv.includes(name)) await groups[name]?.(parts)
+  }
+
   act(
     command(program, 'init [folder]', say('init'))
       .addOption(someOf('--with <systems>', initWords, say('initWith')))
       .option('--domain <name>', say('initDomain'))
       .option('--base <dn>', say('initBase'))
       .option('--ldap <url>', say('initLdap')),
-    ([folder], { with: parts, domain, base, ldap }) =>
-      initCommand(io, composition, folder ?? '.', { with: parts, domain, base, ldap }),
+    async ([folder], { with: systems, domain, base, ldap }) =>
+      (await import('./init.ts')).initCommand(io, composition, folder ?? '.', { with: systems, domain, base, ldap }),
   )
   act(command(program, 'run', say('run')), async (_, options) =>
     composition.runDaemon(await loadConfig(options, io), io),
   )
-  act(command(program, 'validate [path...]', say('validate')), (paths, options) =>
-    validateCommand(io, composition.validate, paths, options),
+  act(command(program, 'validate [path...]', say('validate')), async (paths, options) =>
+    (await import('./validate.ts')).validateCommand(io, composition.validate, paths, options),
   )
-  act(command(program, 'plan [scope...]', say('plan')).option('--out <file>', say('planOut')), (scope, options) =>
-    planCommand(io, local, scope, options),
+  act(command(program, 'plan [scope...]', say('plan')).option('--out <file>', say('planOut')), async (scope, options) =>
+    (await import('./plan.ts')).planCommand(io, local, scope, options),
   )
   act(
     command(program, 'apply [file]', say('apply'))
       .option('--accept <count>', say('applyAccept'), collect)
       .option('--yes', say('applyYes')),
-    ([file], options) => applyCommand(io, local, file, options),
+    async ([file], options) => (await import('./plan.ts')).applyCommand(io, local, file, options),
   )
-  adoptCommands(program, command, act, io, local)
-  importCommands(program, command, act, io, composition)
-  act(command(program, 'verify [scope...]', say('verify')), (scope, options) =>
-    verifyCommand(io, local, scope, options),
+  await group('adopt')
+  await group('import')
+  act(command(program, 'verify [scope...]', say('verify')), async (scope, options) =>
+    (await import('./plan.ts')).verifyCommand(io, local, scope, options),
   )
-  act(command(program, 'status', say('status')), (_, options) => statusCommand(io, local, options))
-  detectionCommands(program, command, act, io, local)
-  act(command(program, 'metrics', say('metrics')), (_, options) => metricsCommand(io, local, options))
+  act(command(program, 'status', say('status')), async (_, options) =>
+    (await import('./plan.ts')).statusCommand(io, local, options),
+  )
+  await group('detection')
+  act(command(program, 'metrics', say('metrics')), async (_, options) =>
+    (await import('./plan.ts')).metricsCommand(io, local, options),
+  )
   act(
     command(program, 'explain [login] [recipient]', say('explain'))
       .option('--sender <address>')
@@ -155,13 +193,13 @@ export function declareProgram(io: Io, composition: Composition, done: (exit: nu
       .option('--login <login>')
       .option('--at <instant>')
       .option('--listener <address>', say('explainListener')),
-    (words, options) => explainCommand(io, local, words, options),
+    async (words, options) => (await import('./plan.ts')).explainCommand(io, local, words, options),
   )
-  act(command(program, 'forecast', say('forecast')).option('--until <day>', say('forecastUntil')), (_, options) =>
-    forecastCommand(io, local, composition.todayIn, options),
+  act(command(program, 'forecast', say('forecast')).option('--until <day>', say('forecastUntil')), async (_, options) =>
+    (await import('./forecast.ts')).forecastCommand(io, local, composition.todayIn, options),
   )
-  replayCommands(program, command, act, io, composition)
-  policyCommands(program, command, act, io, composition)
+  await group('replay')
+  await group('policy')
   act(
     command(program, 'suspend <scope>', say('suspend'))
       .requiredOption('--reason <text>')
@@ -169,25 +207,29 @@ export function declareProgram(io: Io, composition: Composition, done: (exit: nu
       .addOption(someOf('--only <levers>', levers))
       .option('--dry-run')
       .option('--drill'),
-    ([scope], options) => suspendCommand(io, local, scope ?? '', options),
+    async ([scope], options) => (await import('./incident.ts')).suspendCommand(io, local, scope ?? '', options),
   )
-  incidentCommands(program, command, act, io, local)
-  drillCommands(program, command, act, io, local)
+  await group('incident')
+  await group('drill')
   act(
     command(program, 'withdraw <domain>', say('withdraw'))
       .addOption(oneOf('--grounds <grounds>', grounds).makeOptionMandatory())
       .option('--reason <text>'),
-    ([domain], options) => withdrawCommand(io, local, domain ?? '', options),
+    async ([domain], options) => (await import('./incident.ts')).withdrawCommand(io, local, domain ?? '', options),
   )
-  registerCommands(program, command, act, io, local)
-  tokenCommands(program, command, act, io, local)
-  act(command(program, 'password <address>', say('password')).option('--stdin'), ([address], options) =>
-    passwordCommand(io, local, address ?? '', options),
+  await group('register')
+  await group('token')
+  act(command(program, 'password <address>', say('password')).option('--stdin'), async ([address], options) =>
+    (await import('./people.ts')).passwordCommand(io, local, address ?? '', options),
   )
-  act(command(program, 'doctor', say('doctor')), (_, options) => doctorCommand(io, local, options))
-  act(command(program, 'schema', say('schema')), () => schemaCommand(io))
-  act(endsWithOneOf(command(program, 'completion [shell]', say('completion')), shells), ([shell]) =>
-    completionCommand(io, program, shell),
+  act(command(program, 'doctor', say('doctor')), async (_, options) =>
+    (await import('./doctor.ts')).doctorCommand(io, local, options),
   )
-  return program
+  act(command(program, 'schema', say('schema')), async () => (await import('./validate.ts')).schemaCommand(io))
+  act(endsWithOneOf(command(program, 'completion [shell]', say('completion')), shells), async ([shell]) =>
+    (await import('./completion.ts')).completionCommand(io, program, shell),
+  )
+  // What is named is no command: the mistake, and what was meant, is told with all of them at hand.
+  const isNamed = [...program.commands.map(known => known.name()), '-V', '--version'].some(word => argv.includes(word))
+  return isWhole || isNamed ? program : declareProgram(io, composition, [], done)
 }

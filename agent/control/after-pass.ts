@@ -54,24 +54,28 @@ export async function closeAtOnce(
   { engine, live, hosts }: AfterPassParts,
   incident: Incident,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Closed> {
   const world = engine.world()
   const reports: DoorReport[] = []
   const done = new Set<MailHost>()
   // Its caches were flushed before the flag stood: they may know a login that is closed since.
   const early = new Set<MailHost>()
-  let standing: StandingDoors | null = null
+  const directory: { standing: StandingDoors | null } = { standing: null }
   // Nothing else keeps a whole domain out before its accounts carry the flag, where Dovecot looks at them alone.
   const isLined =
     incident.scope.account !== null ||
     hosts.every(host => !host.doors.includes('sessions') || host.logins !== undefined)
   const isProvable = (lever: Lever) =>
     hosts.every(host => done.has(host) || !touches(lever, host)) &&
-    (directoryDoors[lever] === undefined || (standing !== null && isLined && early.size === 0))
+    (directoryDoors[lever] === undefined || (directory.standing !== null && isLined && early.size === 0))
   const prove = async () => {
     const newest = engine.history.incidents.byId.get(incident.id)
     if (newest === undefined || newest.ended !== null) return
-    const found = await probeAll([newest], { reports, probed: { world, standing, live } }, isProvable)
+    const found = await probeAll(
+      [newest],
+      { reports, probed: { world, standing: directory.standing?.resources ?? null, live } },
+      isProvable,
+    )
     await recordStates(
       engine,
       found.filter(({ state }) => state === 'verified'),
@@ -79,12 +83,12 @@ export async function closeAtOnce(
   }
 
   const flags = closeDirectoryDoors(engine, incident, signal).then(found => {
-    standing = found
+    directory.standing = found
   })
   const closing = hosts.map(async host => {
     if (host.doors.includes('sessions')) {
       await Promise.race([flags, setTimeout(flagMs)])
-      if (standing === null) early.add(host)
+      if (directory.standing === null) early.add(host)
     }
     const work = await workMailDoors(engine, [host], signal)
     await recordDoors(engine, work.reports)
@@ -93,7 +97,13 @@ export async function closeAtOnce(
     await prove()
   })
   await Promise.all([flags.then(prove), ...closing])
+  const newest = engine.history.incidents.byId.get(incident.id)
+  const isProved = newest?.levers.every(lever => newest.progress.get(lever) === 'verified') ?? false
+  return { isProved, isFollowed: directory.standing?.isFollowed ?? false }
 }
+
+/** Every lever stands verified; and something follows that no lever waits for. */
+export type Closed = { readonly isProved: boolean; readonly isFollowed: boolean }
 
 async function recordDoors(engine: Engine, reports: readonly DoorReport[]): Promise<void> {
   const by = byDaemon(engine)

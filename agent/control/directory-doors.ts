@@ -14,8 +14,12 @@ import { markOf } from '../plan/ownership.ts'
 import type { Engine } from '../reconcile/engine.ts'
 import { daemonActor } from '../reconcile/findings.ts'
 
-/** By kind and key. */
-export type StandingDoors = ReadonlyMap<string, Resource>
+export type StandingDoors = {
+  /** By kind and key. */
+  readonly resources: ReadonlyMap<string, Resource>
+  /** Something of it follows elsewhere, which takes a pass. */
+  readonly isFollowed: boolean
+}
 type DoorResource = DirectoryDomain | DirectoryAccount
 
 /** @returns what the entries say afterwards; null where that could not be read, or nobody knows what should stand. */
@@ -41,7 +45,8 @@ export async function closeDirectoryDoors(
     })
     if (changes.length > 0) await writeDoors(engine, changes, ({ ref }) => partial.has(formatRef(ref)), signal)
     const standing = changes.length === 0 ? found : await doors.read(refs, signal)
-    return new Map(standing.map(({ resource }) => [`${resource.kind}:${resource.key}`, resource]))
+    const resources = new Map(standing.map(({ resource }) => [`${resource.kind}:${resource.key}`, resource]))
+    return { resources, isFollowed: changes.some(({ ref }) => partial.has(formatRef(ref))) }
   } catch (error) {
     // The pass that follows says what is wrong, and goes on trying.
     if (!(error instanceof ProviderFailure)) throw error

@@ -20,12 +20,12 @@ import { suspend } from '../incident/suspend.ts'
 import { parseReport } from '../manifest/report.ts'
 import { suggest } from '../manifest/suggest.ts'
 import type { HoldScope } from '../model/incident.ts'
-import { domainOf, parseAddress, parseDomainName } from '../model/name.ts'
+import { type DomainName, domainOf, parseAddress, parseDomainName } from '../model/name.ts'
 import type { ProviderName } from '../model/resource.ts'
 import type { World } from '../model/world.ts'
 import type { Acceptance } from '../plan/guards.ts'
 import { generatePassword, hashPassword } from '../standards/password.ts'
-import { afterPass, closeAtOnce } from './after-pass.ts'
+import { afterPass, type Closed, closeAtOnce } from './after-pass.ts'
 import { blastRadius } from './blast-radius.ts'
 import { evidenceView, incidentSummaries, incidentView } from './incident-views.ts'
 import type { Operation, OperationContext, OperationRow } from './operation.ts'
@@ -161,49 +161,67 @@ const unmoved: Moved = { trouble: undefined, beside: undefined }
  * so, and the daemon tries again soon.
  * @returns what stood in the way. `trouble`: of a door. `beside`: of a system that has no part in it, as the name server.
  */
-async function moveDoors(
-  { incident: id, domain }: Pick<Done, 'incident' | 'domain'>,
+async function moveDoors({ incident: id, domain }: Pick<Done, 'incident' | 'domain'>, context: OperationContext) {
+  const { engine, signal } = context
+  const incident = id === null ? undefined : engine.history.incidents.byId.get(id)
+  // Nobody's session waits for the turn of the directory, which may have a walk over thousands of accounts before it.
+  const isClosing = incident?.ended === null && !incident.drill
+  const closed = isClosing
+    ? closeAtOnce(context, incident, signal)
+    : Promise.resolve({ isProved: false, isFollowed: false })
+  closed.catch(() => {}) // It is thrown where it is waited for.
+  const pass = engine.parts.queue.add('incident', () =>
+    passOver(incident, incident?.scope.domain ?? domain, closed, context),
+  )
+  if (context.daemon === null || !isClosing) return pass
+  // With every lever proved, nobody waits for flags to follow on thousands of accounts; the daemon sees to them.
+  const soon = closed.then(({ isProved, isFollowed }) => (isProved && isFollowed ? unmoved : pass))
+  pass.then(
+    ({ trouble }) => {
+      if (trouble !== undefined) engine.parts.log.write('error', 'doors', { incident: incident.id, trouble })
+    },
+    (error: unknown) => engine.parts.log.write('error', 'doors', { incident: incident.id, error: String(error) }),
+  )
+  return Promise.race([pass, soon])
+}
+
+async function passOver(
+  incident: Incident | undefined,
+  touched: DomainName | undefined,
+  closed: Promise<Closed>,
   context: OperationContext,
 ): Promise<Moved> {
   const { engine, caller, signal } = context
-  const incident = id === null ? undefined : engine.history.incidents.byId.get(id)
-  const touched = incident?.scope.domain ?? domain
-  // Nobody's session waits for the turn of the directory, which may have a walk over thousands of accounts before it.
-  const isClosing = incident?.ended === null && !incident.drill
-  const closed = isClosing ? closeAtOnce(context, incident, signal) : Promise.resolve()
-  closed.catch(() => {}) // It is thrown where it is waited for.
-  return engine.parts.queue.add('incident', async () => {
-    let trouble: string | undefined
-    let beside: string | undefined
-    const isDoor = (provider: ProviderName) => incident === undefined || provider === 'directory'
-    const note = (provider: ProviderName, detail: string) => {
-      if (isDoor(provider)) trouble ??= detail
-      else beside ??= `${provider}: ${detail}`
+  let trouble: string | undefined
+  let beside: string | undefined
+  const isDoor = (provider: ProviderName) => incident === undefined || provider === 'directory'
+  const note = (provider: ProviderName, detail: string) => {
+    if (isDoor(provider)) trouble ??= detail
+    else beside ??= `${provider}: ${detail}`
+  }
+  try {
+    if (incident?.drill !== true) {
+      await within(headStartMs, closed)
+      const scope = { domains: touched === undefined ? [] : [touched] }
+      const acceptance = acceptanceOf(incident)
+      const report = await engine.reconcile({ lane: 'incident', scope, actor: caller.actor, signal, acceptance })
+      for (const { ref, result, detail } of report.outcomes)
+        if (result !== 'applied') note(ref.provider, `${ref.kind} ${ref.key}: ${detail ?? result}`)
+      for (const { provider, detail } of report.unreached) note(provider, detail)
     }
-    try {
-      if (incident?.drill !== true) {
-        await within(headStartMs, closed)
-        const scope = { domains: touched === undefined ? [] : [touched] }
-        const acceptance = acceptanceOf(incident)
-        const report = await engine.reconcile({ lane: 'incident', scope, actor: caller.actor, signal, acceptance })
-        for (const { ref, result, detail } of report.outcomes)
-          if (result !== 'applied') note(ref.provider, `${ref.kind} ${ref.key}: ${detail ?? result}`)
-        for (const { provider, detail } of report.unreached) note(provider, detail)
-      }
-    } catch (error) {
-      if (!(error instanceof ProviderFailure)) throw error
-      trouble = error.message
-    }
-    // The mail hosts are closed, and looked at, whatever became of the directory.
-    await closed
-    const failures = await afterPass(context, signal)
-    trouble ??= failures[0]
-    if (touched !== undefined && incident?.drill !== true) context.verifyLater([touched])
-    // What waited for the end of the incident is due now, elsewhere too.
-    if (trouble !== undefined || beside !== undefined || incident?.ended != null || incident?.release != null)
-      context.retry()
-    return { trouble, beside }
-  })
+  } catch (error) {
+    if (!(error instanceof ProviderFailure)) throw error
+    trouble = error.message
+  }
+  // The mail hosts are closed, and looked at, whatever became of the directory.
+  await closed
+  const failures = await afterPass(context, signal)
+  trouble ??= failures[0]
+  if (touched !== undefined && incident?.drill !== true) context.verifyLater([touched])
+  // What waited for the end of the incident is due now, elsewhere too.
+  if (trouble !== undefined || beside !== undefined || incident?.ended != null || incident?.release != null)
+    context.retry()
+  return { trouble, beside }
 }
 
 /** Opening the doors of one incident was approved by two people: that is more than an exact count. */

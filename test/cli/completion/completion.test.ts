@@ -60,9 +60,10 @@ const table: readonly Case[] = [
 ]
 
 /** The commands as declared; none is run, so nothing is lent to them. */
-const program = declareProgram(
+const program = await declareProgram(
   createIo({ language: 'en', json: false, environment: {} }),
   { version: '0' } as Composition,
+  [],
   () => {},
 )
 
