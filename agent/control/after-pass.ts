@@ -61,13 +61,14 @@ export async function closeAtOnce(
   // Its caches were flushed before the flag stood: they may know a login that is closed since.
   const early = new Set<MailHost>()
   const directory: { standing: StandingDoors | null } = { standing: null }
-  // Nothing else keeps a whole domain out before its accounts carry the flag, where Dovecot looks at them alone.
-  const isLined =
-    incident.scope.account !== null ||
-    hosts.every(host => !host.doors.includes('sessions') || host.logins !== undefined)
+  const loginHosts = hosts.filter(({ doors }) => doors.includes('sessions'))
+  // A line in each Dovecot keeps a whole domain out too, should one look at nothing but its accounts.
+  const isLined = () =>
+    directory.standing?.isFollowed !== true ||
+    (loginHosts.length > 0 && loginHosts.every(({ logins }) => logins !== undefined))
   const isProvable = (lever: Lever) =>
     hosts.every(host => done.has(host) || !touches(lever, host)) &&
-    (directoryDoors[lever] === undefined || (directory.standing !== null && isLined && early.size === 0))
+    (directoryDoors[lever] === undefined || (directory.standing !== null && isLined() && early.size === 0))
   const prove = async () => {
     const newest = engine.history.incidents.byId.get(incident.id)
     if (newest === undefined || newest.ended !== null) return

@@ -10,6 +10,7 @@ import type { Change, Outcome } from '../../agent/model/change.ts'
 import { type DirectoryAccount, type DirectoryDomain, refOf } from '../../agent/model/resource.ts'
 import { markOf } from '../../agent/plan/ownership.ts'
 import { type EmbeddedDirectory, openEmbeddedDirectory } from '../../providers/embedded-directory/directory.ts'
+import { testDoors } from '../conformance/doors.suite.ts'
 import { testProvider } from '../conformance/provider.suite.ts'
 import { account, directorySample, domain, names } from '../conformance/samples.ts'
 
@@ -53,19 +54,23 @@ function byHand(file: string, resource: DirectoryResource, value: DirectoryResou
 
 const open: { folder: string; file: string }[] = []
 
+async function openNew() {
+  const folder = mkdtempSync(join(tmpdir(), 'mw-directory-'))
+  const file = join(folder, 'directory.db')
+  open.push({ folder, file })
+  return {
+    provider: await openEmbeddedDirectory({ file, clock: systemClock }),
+    writeBehind: async (resource: DirectoryResource, value: DirectoryResource | null) => byHand(file, resource, value),
+    close: async () => rmSync(folder, { recursive: true, force: true }),
+  }
+}
+
+testDoors('the embedded directory', openNew)
+
 testProvider<DirectoryResource>({
   name: 'the embedded directory',
   skip: [],
-  async open() {
-    const folder = mkdtempSync(join(tmpdir(), 'mw-directory-'))
-    const file = join(folder, 'directory.db')
-    open.push({ folder, file })
-    return {
-      provider: await openEmbeddedDirectory({ file, clock: systemClock }),
-      writeBehind: async (resource, value) => byHand(file, resource, value),
-      close: async () => rmSync(folder, { recursive: true, force: true }),
-    }
-  },
+  open: openNew,
   reopen: async () => openEmbeddedDirectory({ file: open.at(-1)?.file ?? '', clock: systemClock }),
   sample: directorySample,
 })

@@ -2,6 +2,7 @@
 import { systemClock } from '../../agent/core/system-clock.ts'
 import type { DirectoryResource } from '../../agent/standards/directory-resource.ts'
 import { openLdapDirectory } from '../../providers/ldap/directory.ts'
+import { testDoors } from '../conformance/doors.suite.ts'
 import { testProvider } from '../conformance/provider.suite.ts'
 import { directorySample } from '../conformance/samples.ts'
 import { type Slapd, startSlapd, whyNoSlapd } from '../servers/slapd.ts'
@@ -15,6 +16,15 @@ const ways = {
 }
 
 describeServers('OpenLDAP', whyNoSlapd, () => {
+  testDoors('the directory in slapd', async () => {
+    const slapd = await startSlapd()
+    const { url, base, agentDn: bindDn, password } = slapd
+    return {
+      provider: openLdapDirectory({ url, encryption: 'none', base, bindDn, password, clock: systemClock }),
+      writeBehind: async (resource, value) => byHand(slapd, resource, value),
+      close: slapd.close,
+    }
+  })
   for (const [name, way] of Object.entries(ways)) {
     const open = (slapd: Slapd) => {
       const { base, agentDn: bindDn, password } = slapd

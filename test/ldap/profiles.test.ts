@@ -4,6 +4,7 @@ import type { Address } from '../../agent/model/name.ts'
 import type { DirectoryAccount } from '../../agent/model/resource.ts'
 import type { DirectoryResource } from '../../agent/standards/directory-resource.ts'
 import type { LdapDirectory } from '../../providers/ldap/directory.ts'
+import { testDoors } from '../conformance/doors.suite.ts'
 import { testProvider } from '../conformance/provider.suite.ts'
 import { account, directorySample, domain, names } from '../conformance/samples.ts'
 import { type Slapd, startSlapd, whyNoSlapd } from '../servers/slapd.ts'
@@ -18,6 +19,14 @@ const ana = account('ana@hcg.example', { role: 'collector', allowNets: [] })
 for (const profile of ['postfix-book', 'iredmail'] as const)
   describeServers(`slapd with the schema of ${profile}`, whyNoSlapd, () => {
     let latest: Slapd | undefined
+    testDoors(`the directory by the names of ${profile}`, async () => {
+      const slapd = await startSlapd({ sync: 'fast', profile })
+      return {
+        provider: openOver(slapd),
+        writeBehind: async (resource, value) => byHand(slapd, resource, value),
+        close: slapd.close,
+      }
+    })
     testProvider<DirectoryResource>({
       name: `the directory by the names of ${profile}`,
       skip: [],
