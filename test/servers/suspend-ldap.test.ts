@@ -2,10 +2,11 @@
  * A domain whose directory is OpenLDAP: one write closes it before its accounts carry the flag, and each lever is proved as
  * soon as all that it closes is closed. Over real slapd, Dovecot and Postfix.
  */
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { renderLdapSnippets } from '../../providers/ldap/snippets.ts'
+import { closeSessions, openSessions } from '../mail-hosts/bench.ts'
 import { createEstate, type Daemon, type Estate, eventually, institutionText } from '../support/estate.ts'
 import { freePort } from '../support/free-port.ts'
 import { mailLine } from './mail-hosts.ts'
@@ -30,6 +31,15 @@ describeServers(
     let daemon: Daemon
     const isLetIn = async () =>
       (await imapLogin({ port: servers.ports.imap, from: home }, { user, password })).startsWith('OK')
+    /** Of before any incident: later ones would not count at once. */
+    const tokens = new Map<string, string>()
+    const annul = async (id: string) => {
+      for (const name of ['ana', 'carla']) {
+        const env = { MAILWARDEN_TOKEN: tokens.get(name) ?? '' }
+        const { exit, json } = await estate.json(['incident', 'annul', id, '--reason', 'x'], { env })
+        expect([name, exit, json.error, json.trouble]).toEqual([name, name === 'ana' ? 3 : 0, undefined, undefined])
+      }
+    }
     const entriesSince = async (index: number) =>
       (await estate.json(['register', 'list', '--from', String(index)])).json.entries
 
@@ -58,12 +68,41 @@ describeServers(
       daemon = await estate.start()
       await daemon.until(line => line['event'] === 'ready', 'ready')
       await estate.cli(['password', user, '--stdin'], { input: password })
+      for (const name of ['ana', 'carla']) tokens.set(name, (await estate.cli(['token', 'create', name])).out.trim())
     }, 120_000)
     afterAll(async () => {
       await estate?.[Symbol.asyncDispose]()
       await servers?.stop()
       await slapd?.close()
     })
+
+    test('a directory that stands still keeps no other door open, and is closed when it goes on', async () => {
+      const pid = Number(readFileSync(join(slapd.folder, 'slapd.pid'), 'utf8'))
+      const [session] = await openSessions({ servers, password, sinkPort: 0 }, [user], 'imap')
+      process.kill(pid, 'SIGSTOP')
+      try {
+        const suspending = estate.json(['suspend', domain, '--class', 'spam', '--reason', 'x'])
+        await session?.end
+        const { json: list } = await eventually(async () => {
+          const found = await estate.json(['incident', 'list'])
+          return found.json.incidents[0]?.levers.send === 'verified' && found
+        }, 'what needs no directory, while it stands still')
+        const { id, levers } = list.incidents[0]
+        expect(levers.login).not.toBe('verified')
+        process.kill(pid, 'SIGCONT')
+        await suspending
+        await eventually(async () => {
+          const { json } = await estate.json(['incident', 'show', id])
+          return Object.values(json.levers).every(state => state === 'verified')
+        }, 'the rest, by itself')
+        expect(await isLetIn()).toBe(false)
+        await annul(id)
+        await eventually(isLetIn, 'open again')
+      } finally {
+        process.kill(pid, 'SIGCONT')
+        closeSessions(session === undefined ? [] : [session])
+      }
+    }, 90_000)
 
     test('levers are proved before the walk has ended, nothing counts as somebody’s edit, and all of it comes back', async () => {
       expect(await isLetIn()).toBe(true)
@@ -97,11 +136,7 @@ describeServers(
       )
       await eventually(async () => !(await isLetIn()), 'closed again')
 
-      const tokens = await Promise.all(['ana', 'carla'].map(name => estate.cli(['token', 'create', name])))
-      for (const { out } of tokens)
-        await estate.json(['incident', 'annul', json.incident, '--reason', 'x'], {
-          env: { MAILWARDEN_TOKEN: out.trim() },
-        })
+      await annul(json.incident)
       await eventually(isLetIn, 'open again')
       await eventually(async () => (await estate.json(['plan'])).json.changes.length === 0, 'an empty plan')
       expect((await estate.cli(['register', 'verify'])).exit).toBe(0)
