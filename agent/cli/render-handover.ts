@@ -24,12 +24,15 @@ export function renderHandover(json: Json, say: Say, paint: Paint): string[] {
   const notices = ((json['notices'] ?? []) as readonly Json[]).map(
     ({ at, topic, audience, how }) => `  ${[at, topic, audience, how].map(text).join('  ')}`,
   )
+  const critical = ((json['critical'] ?? []) as readonly string[]).map(text)
+  const isOver = json['end'] != null
   return [
     heading(say('handover', { id })),
     ...renderIncident({ ...json, missing: [], release: json['release'] ?? false }, say, paint),
     '',
     heading(say('handoverWho')),
     `  ${[...new Set(people.map(text))].join(', ')}${json['takenUp'] === true ? '' : `  ${say('handoverUntaken')}`}`,
+    ...(critical.length === 0 || isOver ? [] : ['', paint('remove', `${say('dryCritical')}: ${critical.join(', ')}`)]),
     ...(doors.length === 0 ? [] : ['', heading(say('handoverDoors')), ...doors]),
     ...(notices.length === 0 ? [] : ['', heading(say('handoverTold')), ...notices]),
     '',

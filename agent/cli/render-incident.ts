@@ -19,10 +19,19 @@ function leverLines(json: Json, say: Say, paint: Paint): string[] {
 /** What a suspension would touch; what nobody could count is said to be unknown. */
 function renderDryRun(json: Json, say: Say, paint: Paint): string[] {
   const count = (value: unknown) => (value === null || value === undefined ? say('dryUnknown') : text(value))
-  const { queued, sessions, people, lists, told, unanswered } = json as {
+  const {
+    queued,
+    sessions,
+    people,
+    critical = [],
+    lists,
+    told,
+    unanswered,
+  } = json as {
     queued: Record<string, number> | null
     sessions: number | null
     people: number | null
+    critical?: readonly string[]
   } & Record<'lists' | 'told' | 'unanswered', readonly string[]>
   const line = (name: TextKey, value: string) => say('dryLine', { name: say(name), value })
   return [
@@ -33,6 +42,7 @@ function renderDryRun(json: Json, say: Say, paint: Paint): string[] {
     line('drySessions', sessions === null ? count(null) : say('drySessionsOf', { sessions, people: people ?? 0 })),
     line('dryQueued', queued === null ? count(null) : say('dryQueuedOf', queued)),
     line('dryInbound', text(json['inbound'])),
+    ...(critical.length > 0 ? [paint('remove', line('dryCritical', critical.map(printable).join(', ')))] : []),
     ...(lists.length > 0 ? [line('dryLists', lists.join(', '))] : []),
     line('dryTold', told.join(', ')),
     ...unanswered.map(why => paint('warn', `  ${why}`)),

@@ -4,6 +4,7 @@
  */
 import { type MailHost, ProviderFailure, type QueuedMessage } from '../../providers/provider.ts'
 import { desiredMembers } from '../desired/lists.ts'
+import type { MailDomain } from '../model/entity.ts'
 import type { HoldScope } from '../model/incident.ts'
 import { domainOf, parseAddress } from '../model/name.ts'
 import { isProvisioned, type World } from '../model/world.ts'
@@ -29,6 +30,8 @@ export type BlastRadius = {
   readonly sessions: number | null
   readonly people: number | null
   readonly queued: QueuedCounts | null
+  /** Mailboxes that care depends on, as the domain's manifest names them. */
+  readonly critical: readonly string[]
   /** Of the operator's lists, whose notices to somebody in the scope will wait. */
   readonly lists: readonly string[]
   readonly told: readonly string[]
@@ -58,9 +61,16 @@ export async function blastRadius(
     aliases: accounts.reduce((sum, { account }) => sum + account.aliases.length, 0),
     inbound: domain?.domain.inboundWhenSuspended ?? 'defer',
     ...live,
+    critical: criticalIn(scope, domain?.domain),
     lists: scope === undefined ? [] : listsOf(scope, world),
     told: people.flatMap(person => person?.email ?? []),
   }
+}
+
+/** Of one account only when it is that one. */
+export function criticalIn(scope: HoldScope | undefined, domain: MailDomain | undefined): readonly string[] {
+  const { critical = [] } = domain ?? {}
+  return scope?.account == null ? critical : critical.filter(address => address === scope.account)
 }
 
 type Live = Pick<BlastRadius, 'sessions' | 'people' | 'queued' | 'unanswered'>

@@ -26,7 +26,7 @@ import type { World } from '../model/world.ts'
 import type { Acceptance } from '../plan/guards.ts'
 import { generatePassword, hashPassword } from '../standards/password.ts'
 import { afterPass, type Closed, closeAtOnce } from './after-pass.ts'
-import { blastRadius } from './blast-radius.ts'
+import { blastRadius, criticalIn } from './blast-radius.ts'
 import { evidenceView, incidentSummaries, incidentView } from './incident-views.ts'
 import type { Operation, OperationContext, OperationRow } from './operation.ts'
 import type { OperationResult } from './protocol.ts'
@@ -268,7 +268,8 @@ const show: Operation = async (args, { engine, caller }) => {
   const incident = byId.get(id)
   if (incident === undefined)
     return refuse(65, 'E-INCIDENT-UNKNOWN', { incident: id }, caller.language, suggest(id, byId.keys()))
-  const json = { ...incidentView(incident, engine.parts.clock.now()), ...evidenceView(engine, id) }
+  const critical = criticalIn(incident.scope, engine.world().domains.get(incident.scope.domain)?.domain)
+  const json = { ...incidentView(incident, engine.parts.clock.now()), ...evidenceView(engine, id), critical }
   return { exit: 0, json: { version: 1, ...json } }
 }
 

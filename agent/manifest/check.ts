@@ -9,7 +9,7 @@ import type { CheckedEstate } from '../model/world.ts'
 import { checkLists } from './accounts.ts'
 import { checkAgent } from './agent-document.ts'
 import { type Checking, createChecking } from './checking.ts'
-import { type CheckedDomain, checkDomain, nameOfDomain } from './domain.ts'
+import { type CheckedDomain, checkCriticalNames, checkDomain, nameOfDomain } from './domain.ts'
 import { type ParsedFile, parseManifestFile, type Sheet, spotOf } from './file.ts'
 import { compare, createFindings } from './findings.ts'
 import { type CheckedInstitution, checkInstitution, checkReachable } from './institution.ts'
@@ -39,6 +39,9 @@ export function checkFiles(files: readonly ParsedFile[], context: CheckContext):
   for (const institution of institutions.values()) {
     checkReachable(checking, institution, domainsOf.get(institution.name)?.map(({ name }) => name) ?? [])
   }
+  const accountsOf = groupBy(accounts, account => account.domain)
+  for (const domain of domains.values())
+    checkCriticalNames(checking, domain, new Set(accountsOf.get(domain.name)?.map(({ address }) => address)))
   const known = new Set<string>([...institutions.keys(), ...domains.keys(), ...accounts.map(({ address }) => address)])
   const waivers = checkWaivers(checking, sheets.Waiver, name => known.has(name))
   return {

@@ -66,6 +66,7 @@ export function checkDomain(
   if (storageBytes === undefined) {
     checking.findings.error('E-SIZE', sheet, ['spec', 'limits', 'storage'], { found: spec.limits.storage }, { subject })
   }
+  const critical = checkCritical(checking, sheet, name, spec.whenSuspended?.critical ?? [])
   const extra = checkRecords(checking, sheet, name, spec.dns?.extra ?? [])
   if (!owned || logins === undefined || storageBytes === undefined) return { ...broken, defaults }
   checkServersFor(checking, sheet, spec, institutions.get(spec.institution), subject)
@@ -78,11 +79,37 @@ export function checkDomain(
     accountsMax: spec.limits.accounts,
     storageBytes,
     inboundWhenSuspended: spec.whenSuspended?.inbound ?? 'defer',
+    ...(critical.length > 0 && { critical }),
     ttl: spec.dns?.ttl ?? ttlDefault,
     extra,
     place: placeAt(sheet, ['metadata', 'name']),
   }
   return { name, sheet, entity, institution, defaults }
+}
+
+function checkCritical(checking: Checking, sheet: Sheet, domain: DomainName, names: readonly string[]): Address[] {
+  return names.flatMap((text, index) => {
+    const localpart = parseLocalpart(text)
+    if (localpart !== undefined) return [toAddress(localpart, domain)]
+    const values = { found: text, reason: 'name.localpart' }
+    const about = { subject: `domain:${domain}`, suggestion: lowered(text) }
+    checking.findings.error('E-NAME', sheet, ['spec', 'whenSuspended', 'critical', index], values, about)
+    return []
+  })
+}
+
+/** Names of mailboxes that stand nowhere help nobody at three in the morning. */
+export function checkCriticalNames(
+  checking: Checking,
+  { entity, sheet, name }: CheckedDomain,
+  accounts: ReadonlySet<Address>,
+): void {
+  for (const [index, address] of (entity?.critical ?? []).entries()) {
+    if (accounts.has(address) || address === entity?.administrator || address === entity?.collector) continue
+    const path = ['spec', 'whenSuspended', 'critical', index]
+    const suggestion = suggest(address, accounts)
+    checking.findings.warning('W-CRITICAL', sheet, path, { address }, { subject: `domain:${name}`, suggestion })
+  }
 }
 
 type Logins = { readonly administrator: Address; readonly collector: Address | null }

@@ -161,7 +161,16 @@ export const MailDomainSpec = closed(
     ),
     whenSuspended: Type.Optional(
       closed(
-        { inbound: oneOf(['keep', 'defer', 'reject'], 'Inbound mail during a hold; defer by default.') },
+        {
+          inbound: Type.Optional(oneOf(['keep', 'defer', 'reject'], 'Inbound mail during a hold; defer by default.')),
+          critical: Type.Optional(
+            Type.Array(text('A name in the domain.', 'urgencias'), {
+              uniqueItems: true,
+              maxItems: 200,
+              description: 'Mailboxes that care depends on: named before a suspension, and by `incident handover`.',
+            }),
+          ),
+        },
         'During a hold.',
       ),
     ),

@@ -73,6 +73,8 @@ export type MailDomain = {
   readonly accountsMax: number
   readonly storageBytes: number
   readonly inboundWhenSuspended: 'keep' | 'defer' | 'reject'
+  /** Mailboxes that care depends on (P1, P17); absent: none is named. */
+  readonly critical?: readonly Address[]
   /** Seconds. */
   readonly ttl: number
   readonly extra: readonly ExtraRecord[]

@@ -254,6 +254,12 @@ export const ruleMessages = {
     'There is no local network',
     'Without spec.networks nobody of the institution can log in from its network (S20).',
   ),
+  'W-CRITICAL': message(
+    'Un buzón crítico que no existe',
+    '{address} figura en whenSuspended.critical y no es ninguna cuenta del dominio: en una suspensión nadie sabría de él.',
+    'A critical mailbox that does not exist',
+    '{address} stands in whenSuspended.critical and is no account of the domain: in a suspension nobody would know of it.',
+  ),
   'W-DIRECTOR-ADDRESS': message(
     'El director no se puede avisar durante una suspensión',
     'Hace falta una dirección del director fuera de los dominios de la institución (S38, C-COM-02): {reason|phrase}.',
