@@ -61,10 +61,11 @@ export type Decision = {
   /** To be counted, once the answer is given. */
   readonly spends: Spend | null
   /**
-   * What of a permitted request is a sign of something (`signals.ts`): a login wrote to a name of a managed domain that
-   * nobody has, which Postfix refuses by itself, or a null sender's mail came back to an account.
+   * What is a sign of something beyond the refusal itself (`signals.ts`): a login wrote to a name of a managed domain that
+   * nobody has, which Postfix refuses by itself; a null sender's mail came back to an account; a declared relay spoke in
+   * the name of a domain of its institution, and of no account there (`account` is the domain).
    */
-  readonly sign?: { readonly kind: 'unknown-recipient' | 'bounce'; readonly account: string }
+  readonly sign?: { readonly kind: 'unknown-recipient' | 'bounce' | 'unknown-relay'; readonly account: string }
 }
 
 export type Circumstances = { readonly at: Instant; readonly usage: UsageView | null }
@@ -95,7 +96,12 @@ export function decide(snapshot: Snapshot, request: PolicyRequest, circumstances
     if (sign !== undefined) return { ...permitted, spends, sign }
     return spends === null ? permitted : { ...permitted, spends }
   }
-  return conclude(opinions, request, circumstances.at, spends)
+  const decision = conclude(opinions, request, circumstances.at, spends)
+  const unregistered = opinions.some(({ verdict }) => verdict.text === 'unknownRelaySender')
+  const { managed } = facts.sender
+  return unregistered && managed !== undefined && managed.institution === facts.relay
+    ? { ...decision, sign: { kind: 'unknown-relay', account: managed.name } }
+    : decision
 }
 
 type Active = { readonly policy: AccessPolicy; readonly observed: boolean }

@@ -166,8 +166,10 @@ export function placeOf(snapshot: Snapshot, mailbox: MailboxRow, setting?: Place
   return placeAt(snapshot.book, mailbox.number, setting) ?? placeAt(snapshot.book, mailbox.number) ?? null
 }
 
-export function institutionOf(snapshot: Snapshot | null, address: string): string | null {
-  return snapshot === null ? null : (findParty(snapshot, address).managed?.institution.name ?? null)
+export function institutionOf(snapshot: Snapshot | null, text: string): string | null {
+  if (snapshot === null) return null
+  const managed = snapshot.domains.get(text as DomainName) ?? findParty(snapshot, text).managed
+  return managed?.institution.name ?? null
 }
 
 /** Recipients in an hour that a declared sender may write to; 0 for who is none. */

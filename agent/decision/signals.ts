@@ -17,6 +17,7 @@ export const signalCodes = [
   'SIG-OFF-LAN',
   'SIG-RATE',
   'SIG-SCOPE',
+  'SIG-UNKNOWN-RELAY',
   'SIG-ADDRESSING',
   'SIG-RECIPIENTS',
   'SIG-CLIENTS',
@@ -24,7 +25,7 @@ export const signalCodes = [
 export type SignalCode = (typeof signalCodes)[number]
 export type SignalLevel = 'alert' | 'act'
 
-/** What was counted: of a login, or, for `SIG-ADDRESSING`, of logins that come from one prefix. */
+/** What was counted: of a login; of `SIG-UNKNOWN-RELAY` of a domain; of `SIG-ADDRESSING` of logins that come from one prefix. */
 export type Sign = {
   readonly code: Exclude<SignalCode, 'SIG-ADDRESSING' | 'SIG-RECIPIENTS' | 'SIG-CLIENTS'>
   readonly login: string
@@ -36,7 +37,7 @@ export type Sign = {
 export type Signal = {
   readonly code: SignalCode
   readonly level: SignalLevel
-  /** A login; of `SIG-ADDRESSING` a prefix. */
+  /** A login; of `SIG-UNKNOWN-RELAY` a domain, of `SIG-ADDRESSING` a prefix. */
   readonly subject: string
   /** Within the hour; of `SIG-CLIENTS` within the day. */
   readonly count: number
@@ -54,6 +55,8 @@ function thresholdsOf(code: Sign['code'], settings: SignalSettings, sent: number
       return bouncesOf(sent, settings.bounces)
     case 'SIG-OFF-LAN':
       return { alert: settings.offNetwork.alert || never, act: never }
+    case 'SIG-UNKNOWN-RELAY':
+      return { alert: settings.unknownRelay.alert || never, act: never }
     case 'SIG-SCOPE':
       return { alert: settings.scope.alert || never, act: never }
     case 'SIG-RATE':
@@ -226,6 +229,7 @@ export function signOf(
 ): Sign | undefined {
   if (sign !== undefined) {
     const { kind, account } = sign
+    if (kind === 'unknown-relay') return { code: 'SIG-UNKNOWN-RELAY', login: account, client }
     return kind === 'bounce'
       ? { code: 'SIG-BOUNCES', login: account, client, sent: sent(account) }
       : { code: 'SIG-UNKNOWN-RECIPIENTS', login: account, client }

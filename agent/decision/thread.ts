@@ -41,7 +41,7 @@ const server = new PolicyServer({
     // Counted here, where each is seen: a flood of refusals hides nobody's signs.
     const sign = signOf(decision, request, account => usage.recent(account, at))
     if (sign !== undefined) raise(signals.note(sign, at, server.snapshot?.signals))
-    if (decision.sign === undefined) {
+    if (decision.verdicts.length > 0) {
       if (told.length < toldMax) told.push({ decision, request })
       else more += 1
       telling ??= setTimeout(tell, tellMs)

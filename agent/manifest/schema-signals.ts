@@ -28,6 +28,12 @@ export const SignalsSpec = closed(
         'Mail of a login that comes back.',
       ),
     ),
+    unknownRelay: Type.Optional(
+      closed(
+        { alert: Type.Optional(threshold('In an hour; 1 by default.')) },
+        'Mail that a server of the institution brings in the name of a domain of it and of no account.',
+      ),
+    ),
     offNetwork: Type.Optional(
       closed({ alert: Type.Optional(threshold('In an hour; 1 by default.')) }, 'Attempts of a login from outside.'),
     ),

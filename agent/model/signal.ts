@@ -8,6 +8,8 @@ export type SignalSettings = {
   readonly unknownRecipients: Level
   /** In percent of what a login sent in an hour, from so many recipients on. */
   readonly bounces: { readonly percent: number; readonly recipients: number }
+  /** Mail that a declared relay brings in the name of a domain of its institution, and of no account; in an hour. */
+  readonly unknownRelay: Pick<Level, 'alert'>
   /** Attempts of a login from outside, in an hour. */
   readonly offNetwork: Pick<Level, 'alert'>
   /** Mail of a login beyond its scope, in an hour. */
@@ -26,6 +28,7 @@ export type SignalSettings = {
 export const defaultSignals: SignalSettings = {
   unknownRecipients: { alert: 25, act: 50 },
   bounces: { percent: 8, recipients: 50 },
+  unknownRelay: { alert: 1 },
   // One login from outside is an alert at once; a few mistyped addresses are nothing.
   offNetwork: { alert: 1 },
   scope: { alert: 20 },

@@ -64,3 +64,39 @@ test('fifty addresses that nobody has are one sign of one account', async () => 
   expect(metrics).toContain('mailwarden_signals_recent{code="SIG-UNKNOWN-RECIPIENTS",level="act"} 1')
   expect(metrics).not.toContain('jperez')
 })
+
+test('a server of the institution that writes in its name, and for no account, is told of its domain; a stranger is not', async () => {
+  const text = institutionText('hospital', { domain: 'hcg.sld.cu', network: '10.20.0.0/16' }).replace(
+    '  networks:',
+    '  servers: [{ host: mail.hcg.sld.cu, addresses: [10.20.0.5], role: [relay] }]\n  networks:',
+  )
+  await using estate = await createEstate({ 'hospital.yaml': text })
+  expect((await estate.cli(['apply', '--yes'])).exit).toBe(0)
+  const daemon = await estate.start()
+  await daemon.until(line => line['event'] === 'ready', 'ready')
+  const asked = (client: string, sender: string) =>
+    `request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address=${client}\nsender=${sender}\nrecipient=x@minsap.cu\n\n`
+  const answers = await exchange(
+    `127.0.0.1:${estate.policyPort}`,
+    [
+      asked('203.0.113.9', 'impresora@hcg.sld.cu'),
+      asked('10.20.0.5', 'x@other.example'),
+      asked('10.20.0.5', 'jperez@hcg.sld.cu'),
+      asked('10.20.0.5', 'impresora@hcg.sld.cu'),
+    ].join(''),
+  )
+
+  expect(answers.match(/unknown-account/g)).toHaveLength(2)
+  const { json } = await eventually(async () => {
+    const found = await estate.json(['register', 'list', '--kind', 'signal.raised'])
+    return found.json.entries.length > 0 && found
+  }, 'the signal')
+  expect(json.entries).toMatchObject([
+    {
+      facts: { code: 'SIG-UNKNOWN-RELAY', level: 'alert', institution: 'hospital' },
+      personal: { subject: 'hcg.sld.cu' },
+    },
+  ])
+  expect((await estate.json(['status'])).json.detection.proposals).toEqual([])
+  await daemon.stop()
+}, 60_000)
