@@ -19,6 +19,7 @@ import { type Clock, formatInstant } from './core/clock.ts'
 import type { Log } from './core/log.ts'
 import { dueStageEntries } from './incident/stages.ts'
 import { dueTimers } from './incident/timers.ts'
+import { stillOpen } from './incident/tried.ts'
 import type { Open } from './main.ts'
 import { watchConfiguration } from './manifest/config.ts'
 import type { AgentConfig } from './model/world.ts'
@@ -112,6 +113,10 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
     const byDaemon = { actor: daemonActor, token: null, refused: false, language: config.operator.language }
     const responder = createResponder({ ...context, caller: byDaemon, progress: () => {} })
     engine.onEntries.push(entries => responder.entries(entries))
+    // Another pass closes what somebody opened, as far as it can, and looks at the levers anew.
+    engine.onEntries.push(entries => {
+      if (entries.some(({ kind }) => kind === 'suspension.tried')) retry()
+    })
     let told = false
     let timersTried: ReadonlySet<string> = new Set()
     every('7 * * * *', config.operator.timeZone, () => open.signAgain().then(() => {}), stop.signal)
@@ -125,6 +130,8 @@ export async function runDaemon(parts: DaemonParts): Promise<number> {
           log.write('warn', 'the configuration has changed: start again to use it', { config: config.file })
         told = changed
         const failures = await afterPass(context, signal)
+        // A door that let somebody in is tried again each cycle.
+        verifier.later(stillOpen(engine.history.incidents))
         evidence.later()
         return failures
       },

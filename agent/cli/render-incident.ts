@@ -13,7 +13,16 @@ const leverStyles: Readonly<Record<string, Parameters<Paint>[0]>> = { verified: 
 
 function leverLines(json: Json, say: Say, paint: Paint): string[] {
   const levers = Object.entries((json['levers'] ?? {}) as Record<string, string>)
-  return levers.map(([lever, state]) => paint(leverStyles[state] ?? 'change', say('leverLine', { lever, state })))
+  const tried = json['tried'] as Json | null | undefined
+  return [
+    ...levers.map(([lever, state]) => paint(leverStyles[state] ?? 'change', say('leverLine', { lever, state }))),
+    ...(tried == null ? [] : [triedLine(tried, say, paint)]),
+  ]
+}
+
+function triedLine(tried: Json, say: Say, paint: Paint): string {
+  const [tries, refused] = [Number(tried['tries']), Number(tried['refused'])]
+  return paint(refused === tries ? 'add' : 'remove', say('triedLine', { tries, refused, at: text(tried['at']) }))
 }
 
 /** What a suspension would touch; what nobody could count is said to be unknown. */

@@ -72,6 +72,7 @@ export const incidentEn = {
   dryTold: 'told',
   drillWord: 'drill',
   leverLine: '  {lever}: {state}',
+  triedLine: '  tried as a thief would: {refused} of {tries} {tries:login|logins} refused ({at})',
   needsSecond: 'recorded; a second person has to do the same within 24 hours',
   incidentReportDocument: 'the signed document; else its digest is that of --file',
   actionVerified: 'verified by {person}',
@@ -152,6 +153,8 @@ export const incidentEs: Record<keyof typeof incidentEn, string> = {
   dryTold: 'se avisa a',
   drillWord: 'simulacro',
   leverLine: '  {lever}: {state}',
+  triedLine:
+    '  probado como lo haría el ladrón: {refused} de {tries} {tries:acceso rechazado|accesos rechazados} ({at})',
   needsSecond: 'anotado; una segunda persona debe hacer lo mismo antes de 24 horas',
   incidentReportDocument: 'el documento firmado; si falta, vale el resumen de --file',
   actionVerified: 'verificada por {person}',

@@ -184,6 +184,8 @@ const directoryDoors: Readonly<Partial<Record<Lever, 'login' | 'collection' | 'a
 }
 
 async function probe(lever: Lever, incident: Incident, probed: Probed): Promise<LeverState> {
+  // Somebody got in: whatever the directory says of itself, that door is open until a try finds it closed.
+  if (incident.tried?.open.includes(lever) === true) return 'failed'
   const door = directoryDoors[lever]
   if (door !== undefined) return probeDirectory(probed, incident, door)
   return probeLive(probed, incident, lever === 'receive' ? 'receive' : 'send')

@@ -43,6 +43,7 @@ export function incidentView(incident: Incident, at: Instant): Record<string, un
     rotatedAt: rotation === null ? null : formatInstant(rotation.at),
     mailDecision: incident.mail,
     takenUp: incident.isTakenUp,
+    tried: incident.tried === null ? null : { ...incident.tried, at: formatInstant(incident.tried.at) },
     openSince: incident.openSince === null ? null : formatInstant(incident.openSince),
     reportOwedSince: owed === undefined ? null : formatInstant(owed),
     missing: ended === null ? releaseGate(incident, heldMailOf(incident)) : [],

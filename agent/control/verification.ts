@@ -7,6 +7,7 @@ import { ProviderFailure } from '../../providers/provider.ts'
 import { formatInstant } from '../core/clock.ts'
 import type { Json } from '../core/digest.ts'
 import { desired } from '../desired/desired.ts'
+import { type LoginTry, triedEntries } from '../incident/tried.ts'
 import type { Outcome } from '../model/change.ts'
 import { type DomainName, domainOf } from '../model/name.ts'
 import type { Ref } from '../model/resource.ts'
@@ -113,18 +114,25 @@ export async function verifyDomains(
     findings: [...untried, ...findings.flatMap(toView)],
   }
   const { findings: found, ...counts } = view
+  const by = { actor, at: clock.now() }
+  const tries = findings.flatMap(({ probe, seen }): LoginTry[] => {
+    if (probe.kind !== 'login') return []
+    const protocol = config.verify.doors.find(({ name }) => name === probe.door)?.protocol
+    return protocol === undefined ? [] : [{ ...probe, protocol, seen: seen.result }]
+  })
+  const special = (domain: DomainName) => world.domains.get(domain)?.domain
   const otherwise = found.filter(({ result }) => result === 'otherwise').length
-  await engine.append([
-    {
-      kind: 'verification.done',
-      actor,
-      at: formatInstant(clock.now()),
-      subject: domains.length === 1 ? (domains[0] ?? '') : 'providers',
-      rule: 'C-CHG-01',
-      facts: { ...counts, otherwise, unproved: found.length - otherwise },
-      personal: { findings: found as unknown as Json },
-    },
-  ])
+  const done = {
+    kind: 'verification.done',
+    actor,
+    at: formatInstant(by.at),
+    subject: domains.length === 1 ? (domains[0] ?? '') : 'providers',
+    rule: 'C-CHG-01',
+    facts: { ...counts, otherwise, unproved: found.length - otherwise },
+    personal: { findings: found as unknown as Json },
+  }
+  // Compared and recorded in one turn: two looks at the same time tell it once.
+  await engine.serially(() => engine.append([done, ...triedEntries(engine.history.incidents, tries, special, by)]))
   return view
 }
 

@@ -16,6 +16,10 @@ const happenings: Readonly<Record<string, Words>> = {
     es: 'puerta {host}/{door}: abiertas {open}, retenidas {held}',
     en: 'door {host}/{door}: open {open}, held {held}',
   },
+  'suspension.tried': {
+    es: 'puertas probadas como lo haría el ladrón: {refused} de {tries} rechazadas',
+    en: 'doors tried as a thief would: {refused} of {tries} refused',
+  },
   'suspension.reopened': { es: 'retención abierta a mano, cerrada otra vez', en: 'hold opened by hand, closed again' },
   'report.received': { es: 'informe de análisis recibido', en: 'analysis report received' },
   'report.accepted': { es: 'informe aceptado', en: 'report accepted' },

@@ -102,6 +102,15 @@ export type TakenNotice = {
 /** A door of a mail host as it was last found: sessions or queued messages that are open (null: can't be counted), and held. */
 export type Door = { readonly open: number | null; readonly held: number; readonly failed: boolean }
 
+/** Doors tried as a thief would, when last there was news of it. */
+export type Tried = {
+  readonly at: Instant
+  readonly tries: number
+  readonly refused: number
+  /** Levers whose door let somebody in. */
+  readonly open: readonly Lever[]
+}
+
 export type Incident = {
   readonly id: string
   readonly class: IncidentClass
@@ -111,6 +120,8 @@ export type Incident = {
   readonly progress: ReadonlyMap<Lever, LeverState>
   /** By `<host>/<door>`. */
   readonly doors: ReadonlyMap<string, Door>
+  /** Null while nothing was proved by a try. */
+  readonly tried: Tried | null
   /** Since when not every lever stands verified; null while they do. */
   readonly openSince: Instant | null
   /** Whether a responder or security lead declared it or did anything about it. */

@@ -34,6 +34,7 @@ import {
   type Withdrawal,
 } from './incident.ts'
 import { standingHold } from './stages.ts'
+import { foldTried } from './tried.ts'
 
 export type { Incident, Incidents } from './incident.ts'
 
@@ -117,6 +118,7 @@ function declare(incidents: Incidents, entry: Stored): Incidents {
     levers: leversOf(entry.facts['levers']),
     progress: new Map(),
     doors: new Map(),
+    tried: null,
     openSince: at,
     isTakenUp: isResponder(entry),
     containedAt: null,
@@ -178,6 +180,7 @@ const steps: Readonly<Record<string, Step>> = {
   'incident.joined': join,
   'suspension.lever': moveLever,
   'suspension.door': moveDoor,
+  'suspension.tried': foldTried,
   'report.received': receiveReport,
   'report.accepted': (incident, entry) => review(incident, entry, 'accepted'),
   'report.returned': (incident, entry) => review(incident, entry, 'returned'),

@@ -9,6 +9,8 @@ import { type MailServers, startMailServers, whyNoServers } from './mail-servers
 import { describeServers } from './suite.ts'
 
 const home = '127.0.0.1'
+/** As somebody in a hurry would write it: whoever has a password comes in. */
+const openQuery = "password_query = SELECT address AS user, hash AS password FROM credential WHERE address = '%u'"
 const password = 'una-clave-larga-de-prueba'
 const hospital = institutionText('hospital', {
   domain: 'hcg.sld.cu',
@@ -133,6 +135,42 @@ describeServers('what people see, on Postfix and Dovecot', whyNoServers, () => {
     // Three people at three doors from two addresses, one control for each door, the zone; no message is sent.
     expect(seen).toMatchObject({ exit: 0, probes: 3 * 3 * 2 + 3 + 1 })
     expect(Object.values(json.levers)).toEqual(Object.values(json.levers).map(() => 'verified'))
+    // On record with the incident: how often it was tried, and how long after the command.
+    const { json: shown } = await estate.json(['incident', 'show', json.incident])
+    expect(shown.tried).toMatchObject({ tries: 18, refused: 18, open: [] })
+    const { json: entries } = await estate.json(['register', 'list', '--kind', 'suspension.tried'])
+    expect(entries.entries).toHaveLength(1)
+    expect(entries.entries[0].facts.afterMs).toBeGreaterThan(0)
+    expect((await estate.cli(['incident', 'show', json.incident, '--lang', 'es'])).out).toContain('18 de 18')
+  })
+
+  test('a door that lets the thief in under a hold is failed, whatever the directory says, until a try finds it closed', async () => {
+    const file = join(servers.folder, 'dv', 'mailwarden-sql.conf.ext')
+    const denied = join(servers.folder, 'dv', 'dovecot.conf')
+    const [text, conf] = [readFileSync(file, 'utf8'), readFileSync(denied, 'utf8')]
+    const incident = async () => {
+      const { json: list } = await estate.json(['incident', 'list'])
+      return (await estate.json(['incident', 'show', list.incidents[0].id])).json
+    }
+    try {
+      // Somebody's own query looks at no flag, and the file of closed domains is asked no more.
+      writeFileSync(file, text.replace(/^password_query = .*$/m, openQuery))
+      writeFileSync(denied, conf.replace(/passdb \{[^}]*deny = yes[^}]*\}/, ''))
+      await restart()
+      await look('hcg.sld.cu')
+      const seen = await incident()
+      expect(seen.tried.open.length).toBeGreaterThan(0)
+      for (const lever of seen.tried.open) expect(seen.levers[lever]).toBe('failed')
+    } finally {
+      writeFileSync(file, text)
+      writeFileSync(denied, conf)
+      await restart()
+    }
+    await look('hcg.sld.cu')
+    await eventually(async () => {
+      const { tried, levers } = await incident()
+      return tried.open.length === 0 && Object.values(levers).every(state => state === 'verified')
+    }, 'closed, by a try and by the levers')
   })
 
   test('a wrong password of the probe proves nothing of anybody', async () => {
