@@ -10,6 +10,7 @@ import { hit } from '../core/failpoint.ts'
 import type { Log } from '../core/log.ts'
 import type { Audience, DueNotice, Incidents, NoticeTopic } from '../incident/incident.ts'
 import type { Language, Person } from '../model/entity.ts'
+import type { Address } from '../model/name.ts'
 import type { World } from '../model/world.ts'
 import type { NewEntry, Stored } from '../register/register.ts'
 import type { DueSignals } from '../world/signals.ts'
@@ -153,13 +154,25 @@ function makeNotice(
     timeZone: operator.timeZone,
     operator: operator.name,
     security: operator.security ?? mail.hostmaster,
-    inbound: inboundWords[language][domain?.inboundWhenSuspended ?? 'defer'],
+    inbound: [
+      inboundWords[language][domain?.inboundWhenSuspended ?? 'defer'],
+      ...holderWords(incident?.scope.account, world, language),
+    ].join(' '),
     event: events[due.topic]?.[language] ?? due.topic,
     by: incident?.declaredBy ?? withdrawal?.by.join(', ') ?? '–',
     points: incident?.reports[(due.report ?? 0) - 1]?.points ?? '',
     drill: due.drill ? (language === 'es' ? 'SIMULACRO ' : 'DRILL ') : '',
   })
   return { id: due.id, to, toName: person.name, from: mail.hostmaster, subject, text, at: due.at }
+}
+
+/** Whose account it is can't read it there: the institution tells the person (P15). */
+function holderWords(account: Address | null | undefined, world: World, language: Language): string[] {
+  const holder = account == null ? undefined : world.accounts.get(account)?.account.holder.name
+  if (holder === undefined || holder === '') return []
+  return language === 'es'
+    ? [`La cuenta es de ${holder}: avísele por otra vía, su buzón está cerrado.`]
+    : [`The account is of ${holder}: please tell them in another way, its mailbox is closed.`]
 }
 
 function isOurs(audience: Audience): boolean {

@@ -14,7 +14,7 @@ import { deliverNotices, makeNotices } from '../../agent/notify/follow.ts'
 import type { NewEntry } from '../../agent/register/register.ts'
 import { type Notifier, type OutgoingNotice, ProviderFailure } from '../../providers/provider.ts'
 import { formatMessage, openSpool } from '../../providers/spool/spool.ts'
-import { Case, contextOf, digestA, hcg, start, store } from '../incident/fixture.ts'
+import { Case, contextOf, digestA, hcg, jperez, start, store } from '../incident/fixture.ts'
 
 const id = 'INC-2026-0001'
 
@@ -51,6 +51,7 @@ function worldOf(incidents: Case['incidents'], setting: Setting = {}): World {
   return {
     config,
     holds: openHolds(incidents),
+    accounts: new Map([[jperez, { account: { holder: { name: 'Juana Pérez' } } }]]),
     institutions: new Map([['hospital', institution]]),
     domains: new Map([[hcg, { domain: { name: hcg, institution: 'hospital', inboundWhenSuspended: 'defer' } }]]),
   } as unknown as World
@@ -138,6 +139,13 @@ describe('whom a notice reaches', () => {
     )
     const made = makeNotices(world.incidents, worldOf(world.incidents, { director: 'ana@otra.example' }))
     expect(made.find(({ due }) => due.id === 'n0-director')?.notice).toMatchObject({ to: null })
+  })
+
+  test('of one account the institution is told whose it is, since its holder can’t read it there', () => {
+    const notices = byAudience(suspended({ scope: jperez }))
+    for (const audience of ['director', 'representative'] as const)
+      expect(notices.get(audience)?.text).toContain('La cuenta es de Juana Pérez: avísele por otra vía')
+    expect(byAudience(suspended()).get('director')?.text).not.toContain('La cuenta es de')
   })
 
   test('a drill is marked, and goes to the operator alone', () => {
