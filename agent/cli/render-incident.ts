@@ -59,6 +59,9 @@ function renderDryRun(json: Json, say: Say, paint: Paint): string[] {
 }
 
 export function renderSuspension(json: Json, say: Say, paint: Paint): string[] {
+  // An institution: each of its domains.
+  if (Array.isArray(json['suspended']))
+    return (json['suspended'] as readonly Json[]).flatMap(one => renderSuspension(one, say, paint))
   if (json['needsSecond'] === true) return [paint('warn', say('needsSecond'))]
   if (json['dryRun'] === true) return renderDryRun(json, say, paint)
   if (json['drill'] === true) return [paint('warn', say('drill', { incident: text(json['incident']) }))]

@@ -16,7 +16,6 @@ import { heldMailOf } from '../incident/mail-doors.ts'
 import { fileReport, recordAction, reviewReport, verifyAction } from '../incident/papers.ts'
 import { provesPerson, type Token } from '../incident/people.ts'
 import { rotate } from '../incident/recovery.ts'
-import { suspend } from '../incident/suspend.ts'
 import { parseReport } from '../manifest/report.ts'
 import { suggest } from '../manifest/suggest.ts'
 import type { HoldScope } from '../model/incident.ts'
@@ -26,7 +25,7 @@ import type { World } from '../model/world.ts'
 import type { Acceptance } from '../plan/guards.ts'
 import { generatePassword, hashPassword } from '../standards/password.ts'
 import { afterPass, type Closed, closeAtOnce } from './after-pass.ts'
-import { blastRadius, criticalIn } from './blast-radius.ts'
+import { criticalIn } from './blast-radius.ts'
 import { evidenceView, incidentSummaries, incidentView } from './incident-views.ts'
 import type { Operation, OperationContext, OperationRow } from './operation.ts'
 import type { OperationResult } from './protocol.ts'
@@ -38,7 +37,7 @@ function resolveScope(world: World, text: string): HoldScope | undefined {
 }
 
 /** With manifests that can't be read, a name that nobody knows may be right; a hold on a wrong one harms nobody. */
-function unknownScope({ engine }: OperationContext, text: string): HoldScope | undefined {
+export function unknownScope({ engine }: OperationContext, text: string): HoldScope | undefined {
   const { unreadable, blocked } = engine.checked
   const domain = parseDomainName(text)
   const address = domain === undefined ? parseAddress(text) : undefined
@@ -63,7 +62,7 @@ export function actContext(context: OperationContext): ActContext {
     resolveScope: text => resolveScope(world, text),
     unknownScope: text => unknownScope(context, text),
     suggest,
-    scopeNames: () => [...world.domains.keys(), ...world.accounts.keys()],
+    scopeNames: () => [...world.domains.keys(), ...world.accounts.keys(), ...world.institutions.keys()],
     heldMailOf,
     terms: config.incidents,
     isTestDomain: domain => config.testDomains.includes(domain),
@@ -230,33 +229,6 @@ function acceptanceOf(incident: Incident | undefined): Acceptance {
   return opens ? { update: 'any' } : {}
 }
 
-const suspendOperation: Operation = async (args, context) => {
-  const only = Array.isArray(args['only']) ? { only: args['only'].map(String) } : {}
-  const drill = args['drill'] === true
-  const request = {
-    scope: word(args['scope']),
-    reason: word(args['reason']),
-    class: word(args['class']),
-    drill,
-    ...only,
-  }
-  const judge = () => suspend(context.engine.history.incidents, request, actContext(context))
-  const result = judge()
-  if (!result.ok) return refusedResult(result.exit, result.refusals, context.caller.language)
-  if (args['dryRun'] === true) return dryRun(request.scope.trim(), context)
-  const done = await carryOut(judge, context, 'move')
-  const states = Object.values((done.json['levers'] ?? {}) as Record<string, string>)
-  const exit = states.includes('failed') ? 1 : done.exit
-  return { exit, json: { ...done.json, scope: request.scope, drill, dryRun: false } }
-}
-
-async function dryRun(text: string, context: OperationContext): Promise<OperationResult> {
-  const world = context.engine.world()
-  const scope = resolveScope(world, text) ?? unknownScope(context, text)
-  const touched = await blastRadius(scope, world, context.hosts, context.signal)
-  return { exit: 0, json: { version: 1, dryRun: true, scope: text, ...touched } }
-}
-
 const list: Operation = async (args, { engine }) => ({
   exit: 0,
   json: { version: 1, incidents: incidentSummaries(engine, args['all'] === true) },
@@ -368,7 +340,6 @@ const writes = () => true
 const reads = () => false
 
 export const incidentOperations: readonly (readonly [string, OperationRow])[] = [
-  ['suspend', { run: suspendOperation, changes: args => args['dryRun'] !== true }],
   ['incident.list', { run: list, changes: reads }],
   ['incident.show', { run: show, changes: reads }],
   ['incident.report', { run: report, changes: writes }],

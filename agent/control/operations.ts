@@ -30,6 +30,7 @@ import { peopleOperations } from './people-operations.ts'
 import { denialOf } from './permission.ts'
 import { exitOf, failed, type OperationResult } from './protocol.ts'
 import { parseScope } from './scope.ts'
+import { suspendOperations } from './suspend-operation.ts'
 import { changedDomains, checkDoors, type VerificationView, verifyDomains } from './verification.ts'
 import {
   type ApplyView,
@@ -276,6 +277,7 @@ export const operations: ReadonlyMap<string, OperationRow> = new Map<string, Ope
   ...adoptionOperations,
   ...importOperations,
   ...incidentOperations,
+  ...suspendOperations,
   ...heldMailOperations,
   ...evidenceOperations,
   ...detectionOperations,

@@ -25,9 +25,9 @@ export const actMessages = {
   ),
   'E-SCOPE-UNKNOWN': message(
     'Alcance desconocido',
-    'Aquí no hay dominio ni cuenta «{scope}». Escriba un dominio o una dirección completa.',
+    'Aquí no hay dominio, cuenta ni institución «{scope}». Escriba un dominio, una dirección completa o el nombre de una institución.',
     'Unknown scope',
-    'There is no domain or account "{scope}" here. Write a domain or a whole address.',
+    'There is no domain, account or institution "{scope}" here. Write a domain, a whole address or the name of an institution.',
   ),
   'E-CLASS': message(
     'Clase de incidente desconocida',
