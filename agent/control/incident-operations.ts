@@ -21,7 +21,6 @@ import { suggest } from '../manifest/suggest.ts'
 import type { HoldScope } from '../model/incident.ts'
 import { type DomainName, domainOf, parseAddress, parseDomainName } from '../model/name.ts'
 import type { ProviderName } from '../model/resource.ts'
-import type { World } from '../model/world.ts'
 import type { Acceptance } from '../plan/guards.ts'
 import { generatePassword, hashPassword } from '../standards/password.ts'
 import { afterPass, type Closed, closeAtOnce } from './after-pass.ts'
@@ -31,10 +30,6 @@ import type { Operation, OperationContext, OperationRow } from './operation.ts'
 import type { OperationResult } from './protocol.ts'
 import { scopesOf } from './scopes-of.ts'
 import { diagnosticsView, refuse, refusedResult } from './views.ts'
-
-function resolveScope(world: World, text: string): HoldScope | undefined {
-  return scopesOf(world)(text)
-}
 
 /** With manifests that can't be read, a name that nobody knows may be right; a hold on a wrong one harms nobody. */
 export function unknownScope({ engine }: OperationContext, text: string): HoldScope | undefined {
@@ -59,7 +54,7 @@ export function actContext(context: OperationContext): ActContext {
     people: config.operator.people,
     at: clock.now(),
     timeZone: config.operator.timeZone,
-    resolveScope: text => resolveScope(world, text),
+    resolveScope: scopesOf(world),
     unknownScope: text => unknownScope(context, text),
     suggest,
     scopeNames: () => [...world.domains.keys(), ...world.accounts.keys(), ...world.institutions.keys()],

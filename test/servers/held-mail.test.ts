@@ -141,6 +141,8 @@ describeServers('held mail, message by message', whyNoServers, () => {
     }
     expect([count('hold', thief), count('hold', innocent), count('hold', correspondent)]).toEqual([9, 1, 0])
     expect((await listed()).held).toBe(9)
+    // The domain is what its manifests say, and nothing else.
+    expect((await estate.json(['plan'])).json.changes).toEqual([])
     // The next suspension of the domain has no say in what this one keeps.
     const again = await estate.json(['suspend', 'hcg.example', '--class', 'spam', '--reason', 'otra'], { env: ana })
     expect(again.json.incident).not.toBe(id)
