@@ -4,6 +4,7 @@
  */
 
 import { type MailHost, ProviderFailure } from '../../providers/provider.ts'
+import { hit } from '../core/failpoint.ts'
 import type { Incident, LeverState } from '../incident/incident.ts'
 import { openIncidents } from '../incident/lifecycle.ts'
 import { type DoorReport, doorEntries, isOpenOnHosts, reopenedEntries } from '../incident/mail-doors.ts'
@@ -33,7 +34,10 @@ export async function afterPass(
 ): Promise<readonly string[]> {
   // Stages of a release whose time has come, before anybody looks at what stands open.
   const by = { actor: daemonActor, at: engine.parts.clock.now() }
-  await engine.append(dueStageEntries(engine.history.incidents, by))
+  const stages = dueStageEntries(engine.history.incidents, by)
+  if (stages.length > 0) hit('stage.beforeOpened')
+  await engine.append(stages)
+  if (stages.length > 0) hit('stage.afterOpened')
   const { reports, failures } = await workMailDoors(engine, hosts, signal)
   const unread = await recordLevers({ engine, live, reports }, signal)
   await courier.deliver()
@@ -71,6 +75,7 @@ async function recordLevers({ engine, live, reports }: Looked, signal: AbortSign
   if (domains.length === 0) return []
   const world = engine.world()
   const failures: string[] = []
+  hit('levers.beforeLooked')
   const observed = await engine.parts.providers
     .get('directory')
     ?.observe({ domains }, signal)
@@ -101,7 +106,9 @@ async function recordProbes(
       }),
     ),
   )
+  hit('levers.beforeRecorded')
   await engine.append(leverEntries(engine.history.incidents, found, byDaemon(engine)))
+  hit('levers.afterRecorded')
 }
 
 type Probed = {
