@@ -2,7 +2,7 @@
  * Suspended and released by a real daemon over a real slapd while both, and the commands, are killed and stopped at every step,
  * and come back in any order: from the acknowledgement on nothing is let through, nobody is released without all that a
  * release needs, nothing acknowledged is forgotten, the domain comes back as its manifests say, the register verifies.
- * A seed is printed; `SEED` repeats a run, `RUNS=500` makes it as long as one likes.
+ * The suite makes the same runs each time; `SEED=any RUNS=500` makes others, as many as one likes.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -84,7 +84,7 @@ describeServers('suspended and released under kills', whyNoSlapd, () => {
   test('nothing is let through, and nobody back before it is due', {
     timeout: 60_000 + runs * msPerRunMax,
   }, async () => {
-    const seed = chooseSeed()
+    const seed = chooseSeed(78)
     const tally = emptyTally()
     const daemons = { starts: 0, stops: 0, killedAtSteps: 0 }
     let completed = 0

@@ -97,9 +97,17 @@ export async function runCase(
     await slapd.stop('SIGKILL')
     isDirectoryDown = true
   }
-  const startDirectory = async () => {
-    if (isDirectoryDown) await slapd.start()
-    isDirectoryDown = false
+  let starting: Promise<void> | null = null
+  /** Asked for from two sides at once, it is started once. */
+  const startDirectory = (): Promise<void> => {
+    const start = async () => {
+      if (isDirectoryDown) await slapd.start()
+      isDirectoryDown = false
+    }
+    starting ??= start().finally(() => {
+      starting = null
+    })
+    return starting
   }
 
   /** The daemon stands still at its step: the directory is killed, and they come back in this order. */
@@ -383,8 +391,15 @@ export async function runCase(
   expect(typeof second === 'string' ? 'recorded' : second.exit).toSatisfy(
     exit => exit === 'recorded' || exit === 0 || exit === 1,
   )
-  await startDirectory()
-  await eventually(async () => (await show())?.['state'] === 'released', `the end of ${incident}`)
+  /** A stage that opens by itself may be where the directory is killed. */
+  const withAll = async () => {
+    await kept.revive()
+    await startDirectory()
+  }
+  await eventually(async () => {
+    await withAll()
+    return (await show())?.['state'] === 'released'
+  }, `the end of ${incident}`)
   isReached ||= kept.counts.killedAtSteps > killedBefore
   note(`opening ${isReached ? 'reached' : 'passed by'}`)
   if (isReached && opening.kind !== 'directory down') note(`at ${opening.point}`)
@@ -392,7 +407,7 @@ export async function runCase(
   // --- as its manifests say ---
 
   await eventually(async () => {
-    await kept.revive()
+    await withAll()
     const planned = await kept.ask('plan', {})
     return planned?.exit === 0 && (planned.json['changes'] as unknown[]).length === 0
   }, `an empty plan after ${incident}`)
