@@ -5,6 +5,7 @@
 
 import { setTimeout } from 'node:timers/promises'
 import { type MailHost, ProviderFailure } from '../../providers/provider.ts'
+import { hit } from '../core/failpoint.ts'
 import type { Incident, LeverState } from '../incident/incident.ts'
 import { openIncidents } from '../incident/lifecycle.ts'
 import { type DoorReport, doorEntries, isOpenOnHosts, reopenedEntries, touches } from '../incident/mail-doors.ts'
@@ -35,7 +36,10 @@ export async function afterPass(
 ): Promise<readonly string[]> {
   // Stages of a release whose time has come, before anybody looks at what stands open.
   const by = { actor: daemonActor, at: engine.parts.clock.now() }
-  await engine.append(dueStageEntries(engine.history.incidents, by))
+  const stages = dueStageEntries(engine.history.incidents, by)
+  if (stages.length > 0) hit('stage.beforeOpened')
+  await engine.append(stages)
+  if (stages.length > 0) hit('stage.afterOpened')
   const { reports, failures } = await workMailDoors(engine, hosts, signal)
   const unread = await recordLevers({ engine, live, reports }, signal)
   await courier.deliver()
@@ -126,6 +130,7 @@ async function recordLevers({ engine, live, reports }: Looked, signal: AbortSign
   if (domains.length === 0) return []
   const world = engine.world()
   const failures: string[] = []
+  hit('levers.beforeLooked')
   const observed = await engine.parts.providers
     .get('directory')
     ?.observe({ domains }, signal)
@@ -164,7 +169,9 @@ async function probeAll(
 
 /** Compared and recorded in one turn: two looks at the same time tell it once. */
 async function recordStates(engine: Engine, found: Found): Promise<void> {
+  hit('levers.beforeRecorded')
   await engine.serially(() => engine.append(leverEntries(engine.history.incidents, found, byDaemon(engine))))
+  hit('levers.afterRecorded')
 }
 
 type Probed = {

@@ -112,9 +112,9 @@ export async function carryOut(
   const result = await engine.serially(async () => {
     const judged = judge()
     if (!judged.ok) return judged
-    if (doors === 'move') hit('suspend.beforeDeclared')
+    hit('act.beforeRecorded')
     await engine.append(judged.entries)
-    if (doors === 'move') hit('suspend.afterDeclared')
+    hit('act.afterRecorded')
     return judged
   })
   if (!result.ok) return refusedResult(result.exit, result.refusals, caller.language)
@@ -127,6 +127,7 @@ export async function carryOut(
     context.evidence.later()
     if (context.daemon === null) await context.evidence.idle()
   }
+  hit('act.beforeAnswered')
   const incident = result.incident === null ? undefined : engine.history.incidents.byId.get(result.incident)
   return {
     exit: trouble === undefined ? result.exit : 1,
@@ -198,7 +199,9 @@ async function passOver(
       await within(headStartMs, closed)
       const scope = { domains: touched === undefined ? [] : [touched] }
       const acceptance = acceptanceOf(incident)
+      hit('doors.beforeMoved')
       const report = await engine.reconcile({ lane: 'incident', scope, actor: caller.actor, signal, acceptance })
+      hit('doors.afterMoved')
       for (const { ref, result, detail } of report.outcomes)
         if (result !== 'applied') note(ref.provider, `${ref.kind} ${ref.key}: ${detail ?? result}`)
       for (const { provider, detail } of report.unreached) note(provider, detail)
@@ -282,8 +285,10 @@ const rotateOperation: Operation = async (args, context) => {
     const started = engine.parts.clock.now()
     const known = await credentials.credentialChanges(scope.domain)
     const scoped = [...known.keys()].filter(address => scope.account === null || address === scope.account)
-    for (const address of scoped)
+    for (const address of scoped) {
       await credentials.setCredential(address, await hashPassword(generatePassword(random)), engine.parts.clock.now())
+      hit('rotate.afterPassword')
+    }
     // Read back: a secret counts as rotated when the directory says so, not because it was written.
     const changed = await credentials.credentialChanges(scope.domain)
     return { expected: scoped.length, rotated: scoped.filter(address => (changed.get(address) ?? 0) >= started).length }

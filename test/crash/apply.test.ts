@@ -130,7 +130,7 @@ async function cut({ scenario, start, expected }: Cut, failpoint: string, count:
     }
     kills += 1
     // Nothing was acknowledged and nothing was recorded: there is no hold to keep.
-    if (suspends && failpoint === 'suspend.beforeDeclared') return 'killed'
+    if (suspends && failpoint === 'act.beforeRecorded') return 'killed'
     const world = await worldOf(folder)
     expect(world, at).toMatchObject({ pending: 0, contested: 0, holds: suspends ? 1 : 0 })
     expect(world.standing, at).toEqual(expected)

@@ -34,8 +34,13 @@ export type Estate = AsyncDisposable & {
     args: readonly string[],
     options?: { env?: Record<string, string> },
   ): Promise<{ exit: number | null; json: any; err: string }>
-  start(env?: Record<string, string>): Promise<Daemon>
+  /** @param spawned is told the process before it listens: it may be stopped by then. */
+  start(env?: Record<string, string>, spawned?: (pid: number) => void): Promise<Daemon>
+  /** A command that runs beside the test, and may be killed by it. */
+  command(args: readonly string[], env?: Record<string, string>): Command
 }
+
+export type Command = { readonly pid: number; readonly ended: Promise<CliResult> }
 
 export type Daemon = {
   readonly pid: number
@@ -44,6 +49,8 @@ export type Daemon = {
   /** Resolves when a log line matches. */
   until(matches: (line: Record<string, unknown>) => boolean, what: string): Promise<Record<string, unknown>>
   stop(signal?: NodeJS.Signals): Promise<{ exit: number | null; signal: string | null }>
+  /** Resolves when it has ended by itself. */
+  readonly ended: Promise<{ exit: number | null; signal: string | null }>
 }
 
 const patienceMs = 30_000
@@ -188,7 +195,8 @@ export async function createEstate(
     ...env,
   })
 
-  const cli: Estate['cli'] = (args, { env, input, uid } = {}) => runCli(args, environment(env), folder, input, uid)
+  const cli: Estate['cli'] = (args, { env, input, uid } = {}) =>
+    spawnCommand(args, environment(env), folder, input, uid).ended
   return {
     folder,
     manifests,
@@ -207,7 +215,8 @@ export async function createEstate(
         throw new Error(`no JSON from ${args.join(' ')} (exit ${result.exit}): ${result.out}${result.err}`)
       }
     },
-    start: env => startDaemon(environment(env), daemons),
+    start: (env, spawned) => startDaemon(environment(env), daemons, spawned),
+    command: (args, env) => spawnCommand(args, environment(env), folder),
     async [Symbol.asyncDispose]() {
       for (const daemon of daemons) {
         daemon.kill('SIGKILL')
@@ -219,13 +228,13 @@ export async function createEstate(
   }
 }
 
-async function runCli(
+function spawnCommand(
   args: readonly string[],
   env: NodeJS.ProcessEnv,
   cwd: string,
   input?: string,
   uid?: number,
-): Promise<CliResult> {
+): Command {
   const child = spawn(process.execPath, [launcher, ...args], {
     cwd,
     env,
@@ -241,12 +250,20 @@ async function runCli(
     err += chunk
   })
   child.stdin.end(input ?? '')
-  return new Promise(resolve => child.on('close', (exit, signal) => resolve({ exit, signal, out, err })))
+  const ended = new Promise<CliResult>(resolve =>
+    child.on('close', (exit, signal) => resolve({ exit, signal, out, err })),
+  )
+  return { pid: child.pid ?? 0, ended }
 }
 
-async function startDaemon(env: NodeJS.ProcessEnv, daemons: Set<ChildProcess>): Promise<Daemon> {
+async function startDaemon(
+  env: NodeJS.ProcessEnv,
+  daemons: Set<ChildProcess>,
+  spawned?: (pid: number) => void,
+): Promise<Daemon> {
   const child = spawn(process.execPath, [launcher, 'run'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   daemons.add(child)
+  spawned?.(child.pid ?? 0)
   const lines: Record<string, unknown>[] = []
   const wakers = new Set<() => void>()
   let rest = ''
@@ -271,6 +288,7 @@ async function startDaemon(env: NodeJS.ProcessEnv, daemons: Set<ChildProcess>): 
   )
   const daemon: Daemon = {
     pid: child.pid ?? 0,
+    ended,
     log: () => lines,
     async until(matches, what) {
       const deadline = AbortSignal.timeout(patienceMs)
