@@ -25,6 +25,8 @@ export type Owned = {
   readonly digest: Digest
   /** An incident shaped what we last wrote. */
   readonly heldBy: string | null
+  /** While it is being opened: the incident that it was closed for. */
+  readonly heldBefore?: string
 }
 
 /** Digest of an object whose content we can't vouch for. */
@@ -188,7 +190,11 @@ function foldIntended(history: History, entry: Stored): void {
   for (const change of (entry.personal?.['changes'] ?? []) as unknown as readonly IntendedChange[]) {
     // A delete keeps the object ours until its outcome is known: after a crash it is still ours to delete.
     if (change.digest === null) continue
-    history.owned.set(formatRef(change.ref), { ref: change.ref, digest: change.digest, heldBy: change.heldBy })
+    const key = formatRef(change.ref)
+    const before = history.owned.get(key)
+    const heldBefore = before?.heldBy ?? before?.heldBefore ?? null
+    const { ref, digest, heldBy } = change
+    history.owned.set(key, { ref, digest, heldBy, ...(heldBy === null && heldBefore !== null && { heldBefore }) })
   }
 }
 
@@ -206,8 +212,15 @@ function foldCompleted(history: History, entry: Stored): void {
     // What was surely not made is not ours. An unknown outcome leaves it ours: the mark on the object decides.
     if (created.has(key) && ['failed', 'skipped', 'conflict'].includes(outcome.result)) history.owned.delete(key)
     const owned = history.owned.get(key)
-    // What stands after a failed update is not known, so it can't be told from somebody's edit.
-    if (owned !== undefined && outcome.result !== 'applied') history.owned.set(key, { ...owned, digest: unknownDigest })
+    if (owned === undefined) continue
+    const { heldBefore, ...known } = owned
+    if (outcome.result === 'applied') {
+      if (heldBefore !== undefined) history.owned.set(key, known)
+      continue
+    }
+    // What stands after a failed update is not known, so it can't be told from somebody's edit; and whom it was to let in
+    // again, two people have let in already.
+    history.owned.set(key, { ...known, heldBy: known.heldBy ?? heldBefore ?? null, digest: unknownDigest })
   }
   const at = parseInstant(entry.at) ?? 0
   if (deletes > 0) history.deletes.push({ at, count: deletes, accepted: entry.facts['accepted'] === true })
